@@ -1,0 +1,32 @@
+"""Access: which Messages a person may see and steer.
+
+The mail app does not know sellers or payments. Each app says, as a Q over Messages, which ones
+are the business of a user; staff with the permission of the mail app see all.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from mail.models import Message
+
+Rule = Callable[[Any], Q]
+
+_rules: list[Rule] = []
+
+
+def allow(rule: Rule) -> Rule:
+    """Register a rule: given a user, a Q that selects the Messages that are this user's."""
+    _rules.append(rule)
+    return rule
+
+
+def visible_to(user: Any) -> QuerySet[Message]:
+    """The Messages that a user may see; all of them with the permission `mail.view_message`."""
+    if user.has_perm("mail.view_message"):
+        return Message.objects.all()
+    allowed = Q(pk__in=[])
+    for rule in _rules:
+        allowed |= rule(user)
+    return Message.objects.filter(allowed)

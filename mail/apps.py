@@ -1,0 +1,28 @@
+"""The mail app: the outbox, the relay, delivery, broadcasts and the record."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models.signals import post_migrate
+from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
+
+
+class MailConfig(AppConfig):
+    name = "mail"
+    verbose_name = _("mail")
+
+    def ready(self) -> None:
+        """Register the kinds and audiences of every app, each in its `mails` and `audiences`."""
+        autodiscover_modules("mails", "audiences")
+        post_migrate.connect(create_fixed_rows, sender=self)
+
+
+def create_fixed_rows(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
+    """Create the Transport row of each lane and the one RelayLease row."""
+    from mail.models import Lane, RelayLease, Transport
+
+    for lane in Lane:
+        Transport.objects.using(using).get_or_create(lane=lane)
+    RelayLease.objects.using(using).get_or_create(pk=1)

@@ -1,0 +1,158 @@
+"""Content: from an EmailMessage to the bytes that leave.
+
+The MIME of a Message is built once, when it is recorded: that is the validation, the parity with
+Django's own SMTP backend, and what the SHA-256 of the record vouches for. A broadcast is built
+with placeholders; `mail.personal` fills them for one recipient.
+"""
+
+import copy
+import hashlib
+import re
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.message import EmailAlternative, EmailMultiAlternatives, sanitize_address
+
+from mail.addresses import InvalidAddress, normalise
+from mail.personal import for_html, for_people
+
+HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
+LINE_LIMIT = 998  # octets without CRLF, RFC 5322 §2.1.1
+
+
+class InvalidMail(ValueError):
+    """The mail cannot be sent as it is; the text names the field and what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What is stored of a mail: the bytes, and what people read."""
+
+    mime: bytes
+    sha256: str
+    message_id: str
+    envelope_from: str
+    sender: str
+    subject: str
+    text: str
+    html: str
+
+
+def build(email: EmailMessage, *, message_id: str) -> Content:
+    """Build the MIME of a mail as Django's SMTP backend would send it.
+
+    `message_id` is used unless the mail carries a Message-ID of its own; an empty one leaves the
+    header out, for a broadcast. Raises InvalidMail, or what Django raises (BadHeaderError).
+    """
+    _check_headers(email)
+    email = copy.copy(email)
+    own = {name.lower(): str(value) for name, value in email.extra_headers.items()}
+    message_id = own.get("message-id", message_id)
+    email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
+    mime = _serialise(email)
+    if not message_id:
+        mime = mime.replace(b"Message-ID: <>\r\n", b"", 1)
+    text, html = _readable(email)
+    return Content(
+        mime=mime,
+        sha256=hashlib.sha256(mime).hexdigest(),
+        message_id=message_id,
+        envelope_from=envelope_sender(email),
+        sender=own.get("from", email.from_email),
+        subject=for_people(str(email.subject)),
+        text=for_people(text),
+        html=for_people(html),
+    )
+
+
+def build_personal(email: EmailMessage) -> Content:
+    """Build the MIME of a broadcast: no To, no Message-ID, placeholders where the caller put them.
+
+    Raises InvalidMail when the mail names recipients of its own, and whatever `build` raises.
+    """
+    if email.recipients():
+        raise InvalidMail("to: a broadcast goes to its audience and names no recipients")
+    email = copy.copy(email)
+    if email.content_subtype == "html":
+        email.body = for_html(str(email.body))
+    if isinstance(email, EmailMultiAlternatives):
+        email.alternatives = [
+            EmailAlternative(for_html(str(part.content)), part.mimetype)
+            if part.mimetype == "text/html"
+            else part
+            for part in email.alternatives
+        ]
+    return build(email, message_id="")
+
+
+def recipients(email: EmailMessage) -> tuple[list[str], int]:
+    """The distinct envelope recipients in the caller's order, and how many repeats were folded.
+
+    Raises InvalidMail for an address that mail cannot reach.
+    """
+    found: dict[str, None] = {}
+    written = email.recipients()
+    for entry in written:
+        address = parseaddr(entry)[1] or entry
+        try:
+            found[normalise(address)] = None
+        except InvalidAddress as error:
+            raise InvalidMail(f"to: {error}") from None
+    return list(found), len(written) - len(found)
+
+
+def digests(built: Content) -> list[str]:
+    """What identifies the content: subject, text, HTML, and the digest of each attachment."""
+    parts = message_from_bytes(built.mime).walk()
+    attached = [part.get_payload(decode=True) for part in parts if part.get_filename()]
+    return [
+        built.subject,
+        built.text,
+        built.html,
+        *(hashlib.sha256(payload or b"").hexdigest() for payload in attached),
+    ]
+
+
+def _check_headers(email: EmailMessage) -> None:
+    for name in email.extra_headers:
+        if not HEADER_NAME.match(name):
+            raise InvalidMail(f"headers: {name!r} is no header name")
+        if name.lower() == "bcc":
+            raise InvalidMail("headers: Bcc would be shown to every recipient; use bcc=")
+
+
+def _serialise(email: EmailMessage) -> bytes:
+    try:
+        mime = email.message().as_bytes(linesep="\r\n")
+    except UnicodeEncodeError as error:
+        raise InvalidMail(f"text: half of a surrogate pair, {error.object[error.start]!r}") from None
+    if b"\0" in mime:
+        raise InvalidMail("text: a NUL character")
+    if len(mime) > settings.MAIL_CONTENT_LIMIT:
+        raise InvalidMail(
+            f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
+        )
+    headers = mime.partition(b"\r\n\r\n")[0]
+    if longest := max((line for line in headers.split(b"\r\n")), key=len, default=b""):
+        if len(longest) > LINE_LIMIT:
+            name = longest.partition(b":")[0][:40].decode("ascii", "replace")
+            raise InvalidMail(f"{name}: a line of {len(longest):,} octets; the limit is {LINE_LIMIT}")
+    return mime
+
+
+def envelope_sender(email: EmailMessage) -> str:
+    """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
+    encoding = email.encoding or settings.DEFAULT_CHARSET
+    return parseaddr(sanitize_address(email.from_email, encoding))[1]
+
+
+def _readable(email: EmailMessage) -> tuple[str, str]:
+    body = str(email.body)
+    if email.content_subtype == "html":
+        return "", body
+    alternatives = getattr(email, "alternatives", [])
+    html = next((str(part.content) for part in alternatives if part.mimetype == "text/html"), "")
+    return body, html

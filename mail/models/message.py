@@ -1,0 +1,100 @@
+"""Message: one piece of content, written once, with a kind."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Lane(models.TextChoices):
+    """A road of its own: each lane has its queue and may have its own SMTP server."""
+
+    TRANSACTIONAL = "transactional", _("transactional")
+    BULK = "bulk", _("bulk")
+
+    @property
+    def queue(self) -> str:
+        return f"mail.{self.value}"
+
+
+class OnUncertain(models.TextChoices):
+    """What follows when nobody can know whether the SMTP server took a mail."""
+
+    RESEND = "resend", _("send once more")
+    HOLD = "hold", _("hold for a person")
+
+
+class Message(models.Model):
+    """What is sent, to whomever its Deliveries name, with the policy of its kind."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=100, db_index=True)
+    key = models.CharField(_("key"), max_length=200, null=True, unique=True)  # noqa: DJ001
+    fingerprint = models.CharField(max_length=64)
+
+    # The policy of the kind, copied so that a worker needs no code of the app that declared it.
+    lane = models.CharField(_("lane"), max_length=15, choices=Lane)
+    on_uncertain = models.CharField(_("when uncertain"), max_length=10, choices=OnUncertain)
+    give_up_after = models.DurationField(_("give up after"))
+    keep_for = models.DurationField(_("content kept for"), null=True)
+
+    # The content: the bytes that leave, and what people read.
+    mime = models.BinaryField(_("source"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+    personal = models.BooleanField(_("filled per recipient"), default=False)
+    message_id = models.CharField("Message-ID", max_length=255, blank=True)
+    message_id_domain = models.CharField(max_length=255, blank=True)
+    envelope_from = models.CharField(_("envelope sender"), max_length=254)
+    sender = models.CharField(_("from"), max_length=500)
+    subject = models.TextField(_("subject"))
+    text = models.TextField(_("text"), blank=True)
+    html = models.TextField("HTML", blank=True)
+
+    # Deliveries by state; changed in the transactions that change the rows.
+    queued = models.PositiveIntegerField(_("queued"), default=0)
+    sent = models.PositiveIntegerField(_("sent"), default=0)
+    failed = models.PositiveIntegerField(_("failed"), default=0)
+    uncertain = models.PositiveIntegerField(_("uncertain"), default=0)
+    cancelled = models.PositiveIntegerField(_("cancelled"), default=0)
+    folded = models.PositiveIntegerField(_("repeated addresses"), default=0)
+
+    created_at = models.DateTimeField(_("recorded at"), db_default=Now())
+    paused_at = models.DateTimeField(_("paused at"), null=True)
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True)
+    turning = models.BooleanField(
+        default=False, help_text=_("Rows do not agree yet with a pause, resume or cancel.")
+    )
+    erased_at = models.DateTimeField(_("content erased at"), null=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(
+                name="mail_message_turning", fields=["id"], condition=models.Q(turning=True)
+            ),
+            models.Index(
+                name="mail_message_kept",
+                fields=["created_at"],
+                condition=models.Q(erased_at=None, keep_for__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject or f"{self.kind} {self.pk}"
+
+    @property
+    def recipients(self) -> int:
+        """How many Deliveries there are, in any state."""
+        return self.queued + self.sent + self.failed + self.uncertain + self.cancelled
+
+    @property
+    def settled(self) -> int:
+        """How many Deliveries wait for nothing."""
+        return self.recipients - self.queued - self.uncertain
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.paused_at is not None or self.cancelled_at is not None

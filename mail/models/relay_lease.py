@@ -1,0 +1,13 @@
+"""RelayLease: which relay leads."""
+
+from django.db import models
+
+
+class RelayLease(models.Model):
+    """The one row that relays take in turn; its holder leads until `lease_until`."""
+
+    holder = models.CharField(max_length=255, blank=True)
+    lease_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.holder

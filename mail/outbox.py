@@ -1,0 +1,208 @@
+"""The outbox, the public face of mail: what is recorded here is never lost.
+
+`send` and `broadcast` write rows in the caller's transaction and do nothing else: no broker and
+no SMTP server is spoken to. If the caller's transaction commits, the mail leaves; if it does not,
+there never was a mail.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from mail import audiences, content, record
+from mail.kinds import Kind
+from mail.models import Batch, Broadcast, Delivery, Lane, Message
+from mail.personal import ADDRESS, NAME
+
+__all__ = [
+    "ADDRESS",
+    "NAME",
+    "KeyConflict",
+    "NotResumable",
+    "broadcast",
+    "cancel",
+    "mark_sent",
+    "pause",
+    "resend",
+    "resume",
+    "send",
+]
+
+Params = Mapping[str, Any]
+
+
+class KeyConflict(ValueError):
+    """The key names another mail already: other kind, recipients, params or content."""
+
+
+class NotResumable(ValueError):
+    """A cancelled Message is not taken up again."""
+
+
+def send(
+    email: EmailMessage,
+    *,
+    kind: Kind,
+    key: str | None = None,
+    params: Params | None = None,
+    send_at: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> Message:
+    """Record a mail and one queued Delivery per distinct recipient (To, Cc and Bcc alike).
+
+    `key` names the mail for ever: called again with the same kind, recipients and `params`
+    (without params: the same content), the Message that is there is returned. It leaves at
+    `send_at`, or at once, and is given up at `expires_at`, or when its kind says.
+
+    Raises InvalidMail for a mail that cannot be sent, KeyConflict for a key that names another,
+    and what Django's own backend raises before it connects.
+    """
+    addresses, folded = content.recipients(email)
+    if not addresses:
+        raise content.InvalidMail("to: no recipients")
+    unique = uuid.uuid4()
+    domain = _domain(email)
+    built = content.build(email, message_id=f"<{unique}@{domain}>")
+    message = _message(kind, built, uuid=unique, message_id_domain=domain, key=key, folded=folded)
+    message.fingerprint = _fingerprint(kind, sorted(addresses), params, built)
+    message.queued = len(addresses)
+    due_at = send_at or Now()
+    deliveries = [
+        Delivery(
+            message=message,
+            lane=kind.lane,
+            address=address,
+            due_at=due_at,
+            expires_at=expires_at or due_at + kind.give_up_after,
+        )
+        for address in addresses
+    ]
+    return _record(message, lambda: Delivery.objects.bulk_create(deliveries))
+
+
+def broadcast(
+    email: EmailMessage,
+    *,
+    kind: Kind,
+    audience: str,
+    params: Params,
+    key: str | None = None,
+) -> Message:
+    """Record a mail to everyone whom the audience yields at this moment; ten or a million.
+
+    The recipients become Deliveries in the background. `NAME` and `ADDRESS` in subject and body
+    are filled for each. Raises InvalidMail, KeyConflict and UnknownAudience.
+    """
+    audiences.recipients(audience, dict(params), datetime.min)  # refused now, not in a worker
+    built = content.build_personal(email)
+    message = _message(
+        kind, built, uuid=uuid.uuid4(), message_id_domain=_domain(email), key=key, personal=True
+    )
+    message.fingerprint = _fingerprint(kind, [audience], params, built)
+    expansion = Broadcast(message=message, audience=audience, params=dict(params))
+    return _record(message, expansion.save)
+
+
+def resend(deliveries: QuerySet[Delivery], *, include_uncertain: bool = False) -> int:
+    """Queue failed Deliveries again, at once and with a fresh give-up time; return how many.
+
+    With `include_uncertain`, held ones too: a second copy may then reach the recipient. Those of
+    a cancelled Message, or of one whose content was erased, stay as they are.
+    """
+    states = [Delivery.State.FAILED]
+    if include_uncertain:
+        states.append(Delivery.State.UNCERTAIN)
+    resendable = deliveries.filter(
+        state__in=states, message__cancelled_at=None, message__erased_at=None
+    )
+    return record.requeue(resendable)
+
+
+def mark_sent(deliveries: QuerySet[Delivery]) -> int:
+    """Settle uncertain Deliveries as sent, because a person has evidence; return how many."""
+    return record.settle(
+        deliveries.filter(state=Delivery.State.UNCERTAIN),
+        Delivery.State.SENT,
+        reply="marked sent by a person",
+    )
+
+
+def pause(message: Message) -> None:
+    """Stop sending; the mail in a worker's hands is finished, the rest wait for `resume`."""
+    _flag(message, paused_at=Now())
+
+
+def resume(message: Message) -> None:
+    """Send on after a pause. Raises NotResumable when the Message was cancelled."""
+    if Message.objects.filter(pk=message.pk, cancelled_at__isnull=False).exists():
+        raise NotResumable("a cancelled message is not taken up again")
+    _flag(message, paused_at=None)
+
+
+def cancel(message: Message) -> None:
+    """Never send what has not left yet. What left stays on record as it is."""
+    _flag(message, cancelled_at=Now())
+
+
+def _flag(message: Message, **flag: Any) -> None:
+    """Set one flag. Claims test it, a running claim sees it with its next mark, the relay turns
+    the rows in the background."""
+    with transaction.atomic():
+        Message.objects.filter(pk=message.pk).update(turning=True, **flag)
+        Batch.objects.filter(lane=message.lane, closed_at=None).update(recalled=True)
+    message.refresh_from_db(fields=["paused_at", "cancelled_at", "turning"])
+
+
+def _message(kind: Kind, built: content.Content, **fields: Any) -> Message:
+    return Message(
+        kind=kind.name,
+        lane=Lane(kind.lane),
+        on_uncertain=kind.on_uncertain,
+        give_up_after=kind.give_up_after,
+        keep_for=kind.keep_for,
+        **vars(built),
+        **fields,
+    )
+
+
+def _record(message: Message, write_recipients: Any) -> Message:
+    """Write the Message and its recipients, or find the one that has its key already."""
+    if message.key and (known := _named(message)):
+        return known
+    try:
+        with transaction.atomic(savepoint=message.key is not None):
+            message.save(force_insert=True)
+            write_recipients()
+    except IntegrityError:
+        if message.key and (known := _named(message)):  # somebody else was first
+            return known
+        raise
+    return message
+
+
+def _named(message: Message) -> Message | None:
+    known = Message.objects.defer("mime", "text", "html").filter(key=message.key).first()
+    if known and known.fingerprint != message.fingerprint:
+        raise KeyConflict(f"key {message.key!r} names another mail already, message {known.pk}")
+    return known
+
+
+def _fingerprint(
+    kind: Kind, to: list[str], params: Params | None, built: content.Content
+) -> str:
+    """What makes two calls with one key the same mail: params if given, else the content."""
+    said = params if params is not None else content.digests(built)
+    text = json.dumps([kind.name, to, said], sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _domain(email: EmailMessage) -> str:
+    return content.envelope_sender(email).rpartition("@")[2] or "localhost"

@@ -1,0 +1,89 @@
+"""The record: every change of a Delivery's state, with the counts of its Message beside it.
+
+Row locks are taken in one order, Deliveries by id and then Messages by id, so that web processes,
+relays and workers never wait for each other in a circle.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from mail.models import Delivery, Message
+
+PAGE = 1000
+
+Move = tuple[int, str, str]
+"""A Message's id, the state one of its Deliveries leaves, the state it enters."""
+
+
+def count(moves: Iterable[Move]) -> None:
+    """Carry moves between states into the counts of their Messages."""
+    deltas: dict[int, Counter[str]] = defaultdict(Counter)
+    for message_id, old, new in moves:
+        if old != new:
+            deltas[message_id][old] -= 1
+            deltas[message_id][new] += 1
+    for message_id, changes in sorted(deltas.items()):
+        Message.objects.filter(pk=message_id).update(
+            **{state: F(state) + change for state, change in changes.items() if change}
+        )
+
+
+def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
+    """Lock Deliveries until the transaction ends; only id, message, state and batch are read."""
+    return list(
+        deliveries.select_for_update(of=("self",))
+        .only("id", "message_id", "state", "batch_id")
+        .order_by("pk")
+    )
+
+
+def settle(deliveries: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
+    """Bring Deliveries into a final state, page by page; return how many."""
+    return sum(
+        _turn(page, state, settled_at=Now(), due_at=None, parked=False, **fields)
+        for page in _pages(deliveries)
+    )
+
+
+def requeue(deliveries: QuerySet[Delivery]) -> int:
+    """Queue Deliveries to leave at once, each with the full give-up time of its kind."""
+    total = 0
+    for page in _pages(deliveries.select_related("message")):
+        by_patience: dict[Any, list[int]] = defaultdict(list)
+        for pk, patience in page.values_list("pk", "message__give_up_after"):
+            by_patience[patience].append(pk)
+        for patience, pks in by_patience.items():
+            total += _turn(
+                page.filter(pk__in=pks),
+                Delivery.State.QUEUED,
+                due_at=Now(),
+                expires_at=Now() + patience,
+                batch=None,
+                settled_at=None,
+                attempts=0,
+                crashes=0,
+            )
+    return total
+
+
+def _pages(deliveries: QuerySet[Delivery]) -> Iterator[QuerySet[Delivery]]:
+    """The query in pages by id, none longer than PAGE rows."""
+    last = 0
+    while pks := list(
+        deliveries.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:PAGE]
+    ):
+        yield deliveries.filter(pk__in=pks)
+        last = pks[-1]
+
+
+def _turn(page: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
+    with transaction.atomic():
+        rows = lock(page)
+        Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(state=state, **fields)
+        count((row.message_id, row.state, state) for row in rows)
+        return len(rows)

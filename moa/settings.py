@@ -1,0 +1,244 @@
+"""Django settings, read from the environment; a bad or missing value ends the start in a sentence.
+
+With DEBUG=true everything has an embedded default: SQLite, a broker made of files, and the local
+mail catcher. Without it, whatever production needs must be named.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from moa import environment, queues
+from moa.environment import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR = Path(env.str("MOA_VAR", default=str(BASE_DIR / "var")))
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+
+
+def from_environment(name: str, purpose: str, embedded: str) -> str:
+    return env.str(name, default=embedded) if DEBUG else environment.required(name, purpose)
+
+
+SECRET_KEY = from_environment("SECRET_KEY", "50 random characters that sign sessions", "embedded")
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+ALLOWED_HOSTS = from_environment(
+    "ALLOWED_HOSTS", "the host names the shop answers to, separated by commas", "*"
+).split(",")
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# Applications, from the top of the dependency order to the bottom.
+MAIL_CATCHER: bool = env.bool("MAIL_CATCHER", default=DEBUG)
+INSTALLED_APPS = [
+    "moa",
+    "payment",
+    "seller",
+    *(["catcher"] if MAIL_CATCHER else []),
+    "mail",
+    "django_celery_results",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "knox",
+    "rest_framework",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "moa.urls"
+WSGI_APPLICATION = "moa.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Language, time, files
+LANGUAGE_CODE = "ko"
+LANGUAGES = [("ko", "한국어"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Asia/Seoul"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+
+# Database
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url_config(
+        from_environment(
+            "DATABASE_URL",
+            "postgres://user:password@host:5432/name",
+            f"sqlite:///{VAR / 'moa.sqlite3'}",
+        )
+    )
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+# Celery: it distributes Batch ids. The database decides what is due, when, and what came of it.
+BROKER_URLS = environment.broker_urls(
+    from_environment(
+        "BROKER_URL", "amqp://user:password@host:5672/vhost", f"filesystem://{VAR / 'broker'}"
+    )
+)
+CELERY_BROKER_URL = ";".join(BROKER_URLS)
+CELERY_BROKER_HEARTBEAT = 10
+CELERY_BROKER_CONNECTION_TIMEOUT = 4
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+    "confirm_publish": True,
+    "read_timeout": 10,
+    "write_timeout": 10,
+    "max_retries": 2,
+}
+if BROKER_URLS[0].startswith("filesystem:"):
+    broker_folder = Path(urlsplit(BROKER_URLS[0]).path)
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(broker_folder / "queue"),
+        "data_folder_out": str(broker_folder / "queue"),
+        "control_folder": str(broker_folder / "control"),
+        "polling_interval": 0.05,
+    }
+    for folder in ("queue", "control"):
+        (broker_folder / folder).mkdir(parents=True, exist_ok=True)
+CELERY_TASK_QUEUES = queues.QUEUES
+CELERY_TASK_DEFAULT_QUEUE = "mail.transactional"
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = "django-db"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_CONSUMER = "moa.worker:Consumer"
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = TIME_ZONE
+
+# Mail: what the processes of Moa are told about mail stands under this heading.
+EMAIL_BACKEND = "mail.backends.OutboxBackend"
+EMAIL_URL = from_environment(
+    "EMAIL_URL", "smtp://host:port, smtp+tls://user:password@host:587", "smtp://127.0.0.1:1025"
+)
+MAIL_SERVERS = {
+    "transactional": environment.smtp_server("EMAIL_URL", EMAIL_URL),
+    "bulk": environment.smtp_server("EMAIL_URL_BULK", env.str("EMAIL_URL_BULK", default="") or EMAIL_URL),
+}
+DEFAULT_FROM_EMAIL = from_environment(
+    "DEFAULT_FROM_EMAIL", "the address mails come from", "모아 구독 <no-reply@moa.example>"
+)
+SERVER_EMAIL: str = env.str("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
+MAIL_BACKEND: str = env.str("MAIL_BACKEND", default="")
+MAIL_RATE = environment.rate("MAIL_RATE")
+MAIL_REDIRECT_TO: str = env.str("MAIL_REDIRECT_TO", default="")
+MAIL_LEASE = timedelta(seconds=environment.number("MAIL_LEASE", 8, minimum=2))
+MAIL_UNCERTAIN_WAIT = timedelta(seconds=environment.number("MAIL_UNCERTAIN_WAIT", 900, minimum=0))
+MAIL_BATCH_LIMIT = int(environment.number("MAIL_BATCH_LIMIT", 500, minimum=1))
+MAIL_WINDOW = int(environment.number("MAIL_WINDOW", 32, minimum=1))
+MAIL_REPUBLISH_AFTER = timedelta(seconds=environment.number("MAIL_REPUBLISH_AFTER", 60, minimum=1))
+MAIL_RELAY_INTERVAL = environment.number("MAIL_RELAY_INTERVAL", 0.1, minimum=0.01)
+MAIL_CONTENT_LIMIT = int(environment.number("MAIL_CONTENT_LIMIT", 10_000_000, minimum=1000))
+
+# The direct transport, for the error mails of the logging system: an outbox row would roll back
+# with the request that it reports.
+direct = MAIL_SERVERS["transactional"]
+EMAIL_HOST, EMAIL_PORT = direct.host, direct.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = direct.user, direct.password
+EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = direct.starttls, direct.implicit_tls, 10
+ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "mail_admins": {
+            "class": "django.utils.log.AdminEmailHandler",
+            "level": "ERROR",
+            "email_backend": "django.core.mail.backends.smtp.EmailBackend",
+        },
+    },
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {"django.request": {"handlers": ["mail_admins"]}},
+}
+
+# HTTP API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "moa.api.KeysetPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "moa.api.problem",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+REST_KNOX = {"TOKEN_TTL": None}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Moa",
+    "DESCRIPTION": "Subscription commerce whose mail is never lost.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+PAYMENT_WEBHOOK_SECRETS: list[str] = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
+
+# Security, where it is not Django's default. The proxy in front speaks TLS unless it is told off.
+SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+X_FRAME_OPTIONS = "SAMEORIGIN"
