@@ -34,10 +34,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_postgresql = "postgresql" in settings.DATABASES["default"]["ENGINE"]
     for item in items:
-        if item.get_closest_marker("rabbitmq") or item.get_closest_marker("postgresql"):
-            if not on_postgresql:
-                item.add_marker(pytest.mark.skip("needs PostgreSQL: set DATABASE_URL"))
-        if item.get_closest_marker("rabbitmq") and not (GIVEN or rabbitmq_server.installed()):
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"postgresql", "rabbitmq"} and not on_postgresql:
+            item.add_marker(pytest.mark.skip("needs PostgreSQL: set DATABASE_URL"))
+        if "rabbitmq" in marks and not (GIVEN or rabbitmq_server.installed()):
             item.add_marker(pytest.mark.skip("needs RabbitMQ, which is not installed"))
 
 
