@@ -16,7 +16,7 @@ IGNORES_TERM = (
     "print('awake', flush=True); time.sleep(60)"
 )
 NOTES_TERM = (
-    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(f'{{}} ended'));"
+    "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit('%s ended'));"
     "print('awake', flush=True); time.sleep(60)"
 )
 # A main process with a child of its own that says when it is told SIGTERM, as a worker pool has.
@@ -125,8 +125,8 @@ def test_a_child_that_will_not_end_is_killed_at_the_limit(supervise):
 
 
 def test_what_the_others_need_ends_last(supervise):
-    catcher = program(NOTES_TERM.format("catcher"), "catcher", says="awake", outlives=True)
-    worker = program(NOTES_TERM.format("worker"), "worker", says="awake")
+    catcher = program(NOTES_TERM % "catcher", "catcher", says="awake", outlives=True)
+    worker = program(NOTES_TERM % "worker", "worker", says="awake")
     supervisor, output = supervise(catcher, worker)
     supervisor.wait_until_ready(seconds=10)
 
