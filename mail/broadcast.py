@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from mail import audiences
+from mail import audiences, record
 from mail.models import Broadcast, Delivery, Message
 
 PAGE = 5000  # recipients in one transaction
@@ -49,8 +49,7 @@ def expand_page(message_id: int) -> int | None:
             return None
         everyone = audiences.recipients(broadcast.audience, broadcast.params, broadcast.moment)
         rest = everyone.filter(pk__gt=broadcast.cursor).order_by("pk")
-        page = rest.filter(pk__in=rest.values("pk")[:PAGE])
-        found = page.order_by().aggregate(count=Count("pk"), last=Max("pk"))
+        found = rest.values("pk")[:PAGE].aggregate(count=Count("pk"), last=Max("pk"))
         if not found["count"]:
             Broadcast.objects.filter(pk=message_id).update(expanded_at=Now())
             return None
@@ -61,6 +60,7 @@ def expand_page(message_id: int) -> int | None:
         Message.objects.filter(pk=message_id).update(
             queued=F("queued") + rows, folded=F("folded") + found["count"] - rows
         )
+        record.notice_flags([message_id])
         return rows
 
 
