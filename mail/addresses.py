@@ -21,7 +21,11 @@ def normalise(address: str) -> str:
     stripped = address.strip()
     try:
         found = validate_email(
-            stripped, check_deliverability=False, allow_smtputf8=False, test_environment=True, strict=True
+            stripped,
+            check_deliverability=False,
+            allow_smtputf8=False,
+            test_environment=True,
+            strict=True,
         )
     except EmailNotValidError as error:
         raise InvalidAddress(f"{stripped[:80]!r}: {error}") from None

@@ -79,11 +79,12 @@ def build_personal(email: EmailMessage) -> Content:
     if email.content_subtype == "html":
         email.body = for_html(str(email.body))
     if isinstance(email, EmailMultiAlternatives):
-        email.alternatives = [
-            EmailAlternative(for_html(str(part.content)), part.mimetype)
+        alternatives = [EmailAlternative(*part) for part in email.alternatives]
+        email.alternatives = [  # type: ignore[assignment]
+            part._replace(content=for_html(str(part.content)))
             if part.mimetype == "text/html"
             else part
-            for part in email.alternatives
+            for part in alternatives
         ]
     return build(email, message_id="")
 
@@ -107,12 +108,14 @@ def recipients(email: EmailMessage) -> tuple[list[str], int]:
 def digests(built: Content) -> list[str]:
     """What identifies the content: subject, text, HTML, and the digest of each attachment."""
     parts = message_from_bytes(built.mime).walk()
-    attached = [part.get_payload(decode=True) for part in parts if part.get_filename()]
+    attached = [
+        bytes(part.get_payload(decode=True) or b"") for part in parts if part.get_filename()
+    ]
     return [
         built.subject,
         built.text,
         built.html,
-        *(hashlib.sha256(payload or b"").hexdigest() for payload in attached),
+        *(hashlib.sha256(payload).hexdigest() for payload in attached),
     ]
 
 
@@ -126,20 +129,21 @@ def _check_headers(email: EmailMessage) -> None:
 
 def _serialise(email: EmailMessage) -> bytes:
     try:
-        mime = email.message().as_bytes(linesep="\r\n")
+        mime = email.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
     except UnicodeEncodeError as error:
-        raise InvalidMail(f"text: half of a surrogate pair, {error.object[error.start]!r}") from None
+        raise InvalidMail(
+            f"text: half of a surrogate pair, {error.object[error.start]!r}"
+        ) from None
     if b"\0" in mime:
         raise InvalidMail("text: a NUL character")
     if len(mime) > settings.MAIL_CONTENT_LIMIT:
         raise InvalidMail(
             f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
         )
-    headers = mime.partition(b"\r\n\r\n")[0]
-    if longest := max((line for line in headers.split(b"\r\n")), key=len, default=b""):
-        if len(longest) > LINE_LIMIT:
-            name = longest.partition(b":")[0][:40].decode("ascii", "replace")
-            raise InvalidMail(f"{name}: a line of {len(longest):,} octets; the limit is {LINE_LIMIT}")
+    longest = max(mime.partition(b"\r\n\r\n")[0].split(b"\r\n"), key=len)
+    if len(longest) > LINE_LIMIT:
+        name = longest.partition(b":")[0][:40].decode("ascii", "replace")
+        raise InvalidMail(f"{name}: a line of {len(longest):,} octets; the limit is {LINE_LIMIT}")
     return mime
 
 

@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from mail import audiences, content, record
 from mail.kinds import Kind
@@ -101,7 +102,7 @@ def broadcast(
     The recipients become Deliveries in the background. `NAME` and `ADDRESS` in subject and body
     are filled for each. Raises InvalidMail, KeyConflict and UnknownAudience.
     """
-    audiences.recipients(audience, dict(params), datetime.min)  # refused now, not in a worker
+    audiences.recipients(audience, dict(params), timezone.now())  # refused now, not in a worker
     built = content.build_personal(email)
     message = _message(
         kind, built, uuid=uuid.uuid4(), message_id_domain=_domain(email), key=key, personal=True
@@ -195,9 +196,7 @@ def _named(message: Message) -> Message | None:
     return known
 
 
-def _fingerprint(
-    kind: Kind, to: list[str], params: Params | None, built: content.Content
-) -> str:
+def _fingerprint(kind: Kind, to: list[str], params: Params | None, built: content.Content) -> str:
     """What makes two calls with one key the same mail: params if given, else the content."""
     said = params if params is not None else content.digests(built)
     text = json.dumps([kind.name, to, said], sort_keys=True, default=str, ensure_ascii=False)

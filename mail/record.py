@@ -50,8 +50,12 @@ def settle(deliveries: QuerySet[Delivery], state: Delivery.State, **fields: Any)
     )
 
 
-def requeue(deliveries: QuerySet[Delivery]) -> int:
-    """Queue Deliveries to leave at once, each with the full give-up time of its kind."""
+def requeue(deliveries: QuerySet[Delivery], *, afresh: bool = True) -> int:
+    """Queue Deliveries to leave at once, each with the full give-up time of its kind.
+
+    `afresh` forgets earlier deferrals and crashes, as when a person sends them again.
+    """
+    forgotten = {"attempts": 0, "crashes": 0} if afresh else {}
     total = 0
     for page in _pages(deliveries.select_related("message")):
         by_patience: dict[Any, list[int]] = defaultdict(list)
@@ -65,8 +69,7 @@ def requeue(deliveries: QuerySet[Delivery]) -> int:
                 expires_at=Now() + patience,
                 batch=None,
                 settled_at=None,
-                attempts=0,
-                crashes=0,
+                **forgotten,
             )
     return total
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from mail.transport.server import Rate, SmtpServer
 from moa import environment, queues
 from moa.environment import env
 
@@ -167,15 +168,17 @@ EMAIL_URL = from_environment(
     "EMAIL_URL", "smtp://host:port, smtp+tls://user:password@host:587", "smtp://127.0.0.1:1025"
 )
 MAIL_SERVERS = {
-    "transactional": environment.smtp_server("EMAIL_URL", EMAIL_URL),
-    "bulk": environment.smtp_server("EMAIL_URL_BULK", env.str("EMAIL_URL_BULK", default="") or EMAIL_URL),
+    "transactional": SmtpServer.parse(EMAIL_URL, name="EMAIL_URL"),
+    "bulk": SmtpServer.parse(
+        env.str("EMAIL_URL_BULK", default="") or EMAIL_URL, name="EMAIL_URL_BULK"
+    ),
 }
 DEFAULT_FROM_EMAIL = from_environment(
     "DEFAULT_FROM_EMAIL", "the address mails come from", "모아 구독 <no-reply@moa.example>"
 )
 SERVER_EMAIL: str = env.str("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 MAIL_BACKEND: str = env.str("MAIL_BACKEND", default="")
-MAIL_RATE = environment.rate("MAIL_RATE")
+MAIL_RATE = Rate.parse(env.str("MAIL_RATE", default=""), name="MAIL_RATE")
 MAIL_REDIRECT_TO: str = env.str("MAIL_REDIRECT_TO", default="")
 MAIL_LEASE = timedelta(seconds=environment.number("MAIL_LEASE", 8, minimum=2))
 MAIL_UNCERTAIN_WAIT = timedelta(seconds=environment.number("MAIL_UNCERTAIN_WAIT", 900, minimum=0))

@@ -12,7 +12,7 @@ class Consumer(CeleryConsumer):
     setting turns off, holds a reconnecting worker for as long as one broker node is unreachable.
     """
 
-    class Blueprint(CeleryConsumer.Blueprint):
+    class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc, valid-type]
         default_steps: ClassVar[list[str]] = [
             step
             for step in CeleryConsumer.Blueprint.default_steps

@@ -26,7 +26,9 @@ class Broadcast(models.Model):
         verbose_name_plural = _("broadcasts")
         indexes = [
             models.Index(
-                name="mail_broadcast_open", fields=["message"], condition=models.Q(expanded_at=None)
+                name="mail_broadcast_open",
+                fields=["message"],
+                condition=models.Q(expanded_at=None),
             )
         ]
 

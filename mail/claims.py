@@ -1,0 +1,117 @@
+"""Claims: one worker takes a Batch, under a lease and a token, and owns it until it closes it.
+
+A claim is one conditional UPDATE; whoever changes no row has nothing to do. The deadline is the
+worker's own clock, read before that statement, plus the lease less a margin: CLOCK_BOOTTIME goes
+on while a machine sleeps and never jumps with the wall clock.
+"""
+
+import os
+import socket
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Now
+
+from mail import marks
+from mail.marks import LeaseLost, Marker
+from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Transport
+
+
+def boottime() -> float:
+    """Seconds since boot, those of sleep included."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
+
+
+@dataclass
+class Claim:
+    """A Batch in this worker's hands: its open Deliveries by id, and their Messages."""
+
+    batch_id: int
+    lane: Lane
+    token: uuid.UUID
+    deadline: float
+    deliveries: list[Delivery] = field(default_factory=list)
+    messages: dict[int, Message] = field(default_factory=dict)
+    through_id: int = 0
+    recalled: bool = False
+    marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
+
+    def before_dot(self) -> None:
+        """Make what is settled so far durable, say that a dot follows, and renew the lease.
+
+        Raises LeaseLost: no dot may be written.
+        """
+        self._mark(begun=True)
+        if boottime() >= self.deadline:
+            raise LeaseLost
+
+    def while_waiting(self) -> None:
+        """Renew the lease while a server is slow. A renewal that fails is for `before_dot`."""
+        try:
+            self._mark(begun=False)
+        except Exception:
+            return
+
+    def stopped_messages(self) -> set[int]:
+        """The Messages of this Batch that are paused or cancelled, read anew after a recall."""
+        Batch.objects.filter(pk=self.batch_id).update(recalled=False)
+        self.recalled = False
+        stopped = Q(paused_at__isnull=False) | Q(cancelled_at__isnull=False)
+        return set(
+            Message.objects.filter(stopped, pk__in=self.messages).values_list("pk", flat=True)
+        )
+
+    def _mark(self, *, begun: bool) -> None:
+        before = boottime()
+        self.recalled |= self.marker.mark(self.batch_id, self.token, self.through_id, begun=begun)
+        self.deadline = _deadline(before)
+
+
+def take(batch_id: int) -> Claim | None:
+    """Claim a Batch, or return None: it is another's, done, or its transport is held."""
+    before, token = boottime(), uuid.uuid4()
+    held = Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now())
+    claimed = Batch.objects.filter(~Exists(held), pk=batch_id, token=None, closed_at=None).update(
+        token=token,
+        worker=_name(),
+        claimed_at=Now(),
+        lease_until=Now() + settings.MAIL_LEASE,
+        server_started=server_started(),
+    )
+    if not claimed:
+        # Turned away by a hold: the task is spent, so the relay publishes the id anew afterwards.
+        Batch.objects.filter(Exists(held), pk=batch_id, token=None).update(published_at=None)
+        return None
+    lane = Lane(Batch.objects.values_list("lane", flat=True).get(pk=batch_id))
+    claim = Claim(batch_id=batch_id, lane=lane, token=token, deadline=_deadline(before))
+    open_rows = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED)
+    claim.deliveries = sorted(open_rows.order_by(), key=lambda delivery: delivery.pk)
+    claim.messages = Message.objects.defer("text", "html", "subject").in_bulk(
+        {delivery.message_id for delivery in claim.deliveries}
+    )
+    holds = any(m.on_uncertain == OnUncertain.HOLD for m in claim.messages.values())
+    claim.marker = marks.marker(wait_for_disk=holds)
+    return claim
+
+
+def server_started() -> str:
+    """When the database server started: marks made before it crashed may be missing after."""
+    if connection.vendor != "postgresql":
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()::text")
+        return str(cursor.fetchone()[0])
+
+
+def _deadline(read_at: float) -> float:
+    return read_at + (settings.MAIL_LEASE - marks.margin()).total_seconds()
+
+
+def _name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident() % 100_000}"

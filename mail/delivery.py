@@ -1,0 +1,158 @@
+"""Delivery of a Batch: claim it, speak SMTP for each of its mails, record what came of it.
+
+No transaction is open while SMTP is spoken. Mails leave in the order of their Delivery ids, and
+each result is durable before the next terminating dot: a plain 250 by the mark that precedes that
+dot, anything else in its own row. So of a worker that dies, at most one mail is uncertain.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import psycopg
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from mail import claims, outcomes, pacing
+from mail.claims import Claim
+from mail.marks import LeaseLost
+from mail.models import Delivery
+from mail.outcomes import Accepted
+from mail.personal import Skeleton
+from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
+from mail.transport.envelope import Envelope, Transport
+from mail.transport.kept import transport_for
+
+logger = logging.getLogger(__name__)
+
+LOSSES_THAT_HOLD = 3
+OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
+DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
+DATABASE_RETRY = 0.5  # seconds
+
+
+def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
+    """Deliver a Batch, or do nothing when it cannot be claimed.
+
+    `is_stopping` is asked between mails; once true, the rest of the Batch is released.
+    """
+    if claim := claims.take(batch_id):
+        Run(claim, transport_for(claim.lane), is_stopping).run()
+
+
+class Run:
+    """One claimed Batch on its way to the server."""
+
+    def __init__(
+        self, claim: Claim, transport: Transport, is_stopping: Callable[[], bool]
+    ) -> None:
+        self.claim = claim
+        self.transport = transport
+        self.is_stopping = is_stopping
+        self.accepted: list[Accepted] = []
+        self.skeletons: dict[int, Skeleton] = {}
+        self.stopped: set[int] = set()
+        self.losses = 0
+
+    def run(self) -> None:
+        """Offer every mail, then write the acceptances, release what is left, close the Batch."""
+        started = time.monotonic()
+        trouble: tuple[Verdict, Answer] | None = None
+        try:
+            self._skip({pk for pk, message in self.claim.messages.items() if message.is_stopped})
+            trouble = self._offer_all()
+        except LeaseLost:
+            logger.warning("batch %s: the claim is lost, stopped", self.claim.batch_id)
+        except DATABASE_AWAY:
+            logger.warning("batch %s: the database is away, stopped", self.claim.batch_id)
+        seconds = time.monotonic() - started
+        until_written(lambda: outcomes.close(self.claim, self.accepted))
+        lane, mails = self.claim.lane, len(self.accepted)
+        until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
+        if trouble:
+            verdict, answer = trouble
+            logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
+            until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
+
+    def _offer_all(self) -> tuple[Verdict, Answer] | None:
+        """Offer the mails one by one; return why the transport must wait, if it must."""
+        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries))
+        for number, delivery in enumerate(self.claim.deliveries):
+            if self.claim.recalled:
+                self._skip(self.claim.stopped_messages())
+            if delivery.message_id in self.stopped:
+                continue
+            if not pace.wait(number, self.claim.while_waiting, self.is_stopping):
+                return None
+            if delivery.expires_at <= timezone.now():
+                until_written(partial(outcomes.expire, self.claim, delivery))
+            elif trouble := self._offer(delivery):
+                return trouble
+        return None
+
+    def _skip(self, stopped: set[int]) -> None:
+        """Take paused and cancelled Messages out of the Batch, before the cursor passes them."""
+        if stopped:
+            until_written(lambda: outcomes.release(self.claim, stopped))
+        self.stopped = stopped
+
+    def _offer(self, delivery: Delivery) -> tuple[Verdict, Answer] | None:
+        """Offer one mail and record the answer; return it when the transport must wait."""
+        answer = self._answer(delivery)
+        verdict = classify(answer)
+        if answer.is_plain_acceptance:
+            self.accepted.append(Accepted(delivery, answer, timezone.now()))
+            settled = True
+        else:
+            settled = until_written(
+                lambda: outcomes.settle_one(self.claim, delivery, answer, verdict)
+            )
+        if settled:
+            self.claim.through_id = delivery.pk
+        self.losses = self.losses + 1 if answer.is_loss else 0
+        if self.losses >= LOSSES_THAT_HOLD:
+            return OUTAGE, answer
+        return (verdict, answer) if verdict.outcome is Outcome.HELD else None
+
+    def _answer(self, delivery: Delivery) -> Answer:
+        try:
+            envelope = self._envelope(delivery)
+        except Exception as error:
+            logger.exception("delivery %s: its content cannot be made", delivery.pk)
+            return Answer(phase=Phase.CONTENT, code=554, text=f"content: {type(error).__name__}")
+        return self.transport.deliver(envelope, self.claim)
+
+    def _envelope(self, delivery: Delivery) -> Envelope:
+        message = self.claim.messages[delivery.message_id]
+        content = bytes(message.mime)
+        if message.personal:
+            if message.pk not in self.skeletons:
+                self.skeletons[message.pk] = Skeleton(content)
+            delivery.message = message
+            content = self.skeletons[message.pk].fill(
+                name=delivery.name,
+                address=delivery.address,
+                message_id=delivery.message_id_header,
+            )
+        return Envelope(
+            sender=message.envelope_from,
+            recipient=settings.MAIL_REDIRECT_TO or delivery.address,
+            content=content,
+        )
+
+
+T = TypeVar("T")
+
+
+def until_written(write: Callable[[], T]) -> T:
+    """Write a result, however long the database is away: what a server said is not forgotten."""
+    while True:
+        try:
+            return write()
+        except DATABASE_AWAY:
+            logger.warning("a result waits for the database")
+            connection.close()
+            time.sleep(DATABASE_RETRY)

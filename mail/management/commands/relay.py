@@ -1,0 +1,19 @@
+"""`manage.py relay`: bind what is due, publish it, rescue, expand; until SIGTERM."""
+
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from mail.relay.loop import Relay
+
+
+class Command(BaseCommand):
+    help = "Run a relay. Any number may run; one leads, the others stand by."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Relay().run(stop)

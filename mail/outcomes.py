@@ -1,0 +1,209 @@
+"""Outcomes: what a claimed Batch leaves in the record.
+
+Every write but one is conditional on the claim: who lost it changes nothing. The exception is a
+250, which is a fact whoever holds the lease.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mail import record
+from mail.claims import Claim
+from mail.models import Attempt, Batch, Delivery, Lane, Message, OnUncertain, Transport
+from mail.retry import SESSION_PHASES, Answer, Outcome, Verdict, backoff, hold_time
+
+SHORTEST_DEFERRAL = timedelta(minutes=1)
+SMOOTHING = 0.3
+State = Delivery.State
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A Delivery that the server took with a plain 250, and when."""
+
+    delivery: Delivery
+    answer: Answer
+    at: datetime
+
+
+def settle_one(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdict) -> bool:
+    """Write anything but a plain 250 to the Delivery's own row and commit it.
+
+    Returns False when the row stays in the Batch: the trouble was not about this mail.
+    """
+    if verdict.outcome is Outcome.HELD and answer.phase in SESSION_PHASES:
+        return False
+    message = claim.messages[delivery.message_id]
+    changes = _changes(delivery, message, answer, verdict)
+    with transaction.atomic():
+        _leave(claim, delivery, changes)
+        if changes["state"] != State.SENT:
+            _note_attempt(claim, delivery, answer, verdict, changes)
+    return True
+
+
+def expire(claim: Claim, delivery: Delivery) -> None:
+    """Fail a Delivery that is past its give-up time."""
+    with transaction.atomic():
+        _leave(claim, delivery, _final(State.FAILED) | {"code": "expired"})
+
+
+def release(claim: Claim, messages: Iterable[int]) -> None:
+    """Take the Deliveries of stopped Messages that come after the cursor out of the Batch."""
+    with transaction.atomic():
+        _open_rows(claim).filter(message__in=messages, pk__gt=claim.through_id).update(batch=None)
+        Message.objects.filter(pk__in=messages).order_by("pk").update(turning=True)
+
+
+def close(claim: Claim, accepted: Sequence[Accepted]) -> None:
+    """Write the 250s in bulk, return what is left to the queue, close the Batch: one transaction."""
+    with transaction.atomic():
+        rows = record.lock(Delivery.objects.filter(pk__in=[one.delivery.pk for one in accepted]))
+        before = {row.pk: row for row in rows}
+        fresh = [one for one in accepted if before[one.delivery.pk].state != State.SENT]
+        _write_accepted(fresh)
+        _open_rows(claim).update(batch=None)
+        record.count(
+            (one.delivery.message_id, before[one.delivery.pk].state, State.SENT) for one in fresh
+        )
+        Batch.objects.filter(pk=claim.batch_id, token=claim.token, closed_at=None).update(
+            closed_at=Now(), through_id=claim.through_id
+        )
+
+
+def measure(lane: Lane, *, mails: int, seconds: float) -> None:
+    """Carry what a Batch took into the lane's recent pace, by which the relay sizes Batches."""
+    if mails:
+        pace = F("ms_per_mail") * (1 - SMOOTHING) + SMOOTHING * 1000 * seconds / mails
+        Transport.objects.filter(lane=lane).update(ms_per_mail=pace, holds_in_a_row=0)
+
+
+def hold_transport(lane: Lane, verdict: Verdict, answer: Answer) -> None:
+    """Let the lane wait, twice as long as at its last hold without a mail in between.
+
+    A hold that is in force, an operator's above all, stays as it is.
+    """
+    free = Q(held_until=None) | Q(held_until__lte=Now())
+    row = Transport.objects.filter(free, lane=lane).first()
+    if row:
+        wait = hold_time(verdict.hold, row.holds_in_a_row + 1)
+        Transport.objects.filter(free, lane=lane).update(
+            held_until=Now() + wait,
+            held_by="",
+            reason=f"{answer.phase} {answer.code or ''} {answer.enhanced} {answer.text}".strip(),
+            holds_in_a_row=F("holds_in_a_row") + 1,
+        )
+
+
+def _open_rows(claim: Claim) -> Any:
+    """The rows that still belong to this claim, none once it is lost."""
+    mine = Batch.objects.filter(pk=claim.batch_id, token=claim.token, closed_at=None)
+    return Delivery.objects.filter(state=State.QUEUED, batch__in=mine)
+
+
+def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> None:
+    if _open_rows(claim).filter(pk=delivery.pk).update(**changes):
+        record.count([(delivery.message_id, State.QUEUED, changes["state"])])
+
+
+def _changes(
+    delivery: Delivery, message: Message, answer: Answer, verdict: Verdict
+) -> dict[str, Any]:
+    """The columns an answer changes, `state` among them."""
+    said = _said(answer)
+    match verdict.outcome:
+        case Outcome.SENT:
+            return _final(State.SENT) | said | {"attempts": delivery.attempts + 1}
+        case Outcome.FAILED:
+            return _final(State.FAILED) | said | {"attempts": delivery.attempts + 1}
+        case Outcome.UNCERTAIN:
+            return said | _uncertain(delivery, message)
+        case Outcome.HELD:
+            return said | _deferred(delivery, max(verdict.hold, SHORTEST_DEFERRAL), spent=0)
+        case Outcome.DEFERRED:
+            return said | _deferred(delivery, backoff(delivery.attempts + 1), spent=1)
+
+
+def _deferred(delivery: Delivery, wait: timedelta, *, spent: int) -> dict[str, Any]:
+    if timezone.now() + wait > delivery.expires_at:
+        return _final(State.FAILED) | {"code": "expired", "attempts": delivery.attempts + spent}
+    return {
+        "state": State.QUEUED,
+        "due_at": Now() + wait,
+        "batch": None,
+        "attempts": delivery.attempts + spent,
+    }
+
+
+def _uncertain(delivery: Delivery, message: Message) -> dict[str, Any]:
+    return {
+        "state": State.UNCERTAIN,
+        "settled_at": Now(),
+        "due_at": when_resent(message.on_uncertain, delivery.uncertainties),
+        "uncertainties": delivery.uncertainties + 1,
+        "attempts": delivery.attempts + 1,
+    }
+
+
+def when_resent(on_uncertain: str, uncertainties: int) -> Any:
+    """When an uncertain Delivery is queued by itself: once, after a wait; None holds it."""
+    if on_uncertain == OnUncertain.HOLD or uncertainties:
+        return None
+    return Now() + settings.MAIL_UNCERTAIN_WAIT
+
+
+def _final(state: Delivery.State) -> dict[str, Any]:
+    return {"state": state, "settled_at": Now(), "due_at": None}
+
+
+def _said(answer: Answer) -> dict[str, Any]:
+    return {
+        "code": str(answer.code or ""),
+        "enhanced": answer.enhanced,
+        "reply": answer.text,
+        "host": answer.host,
+    }
+
+
+def _note_attempt(
+    claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdict, changes: dict[str, Any]
+) -> None:
+    outcomes = {State.FAILED: "failed", State.UNCERTAIN: "uncertain", State.QUEUED: "deferred"}
+    Attempt.objects.create(
+        delivery=delivery,
+        batch_id=claim.batch_id,
+        outcome=outcomes[changes["state"]],
+        scope=verdict.scope,
+        phase=answer.phase,
+        **_said(answer),
+    )
+
+
+SENT = """
+    UPDATE mail_delivery
+       SET state = 'sent', settled_at = %s, code = %s, enhanced = %s, reply = %s, host = %s,
+           due_at = NULL, parked = %s, attempts = attempts + 1
+     WHERE id = %s
+"""
+
+
+def _write_accepted(accepted: Sequence[Accepted]) -> None:
+    if not accepted:
+        return
+    adapt = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            SENT,
+            [
+                (adapt(one.at), *_said(one.answer).values(), False, one.delivery.pk)
+                for one in accepted
+            ],
+        )

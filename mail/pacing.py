@@ -1,0 +1,72 @@
+"""Pacing: MAIL_RATE, held over all workers together by one row of the database.
+
+A claim reserves its mails' places in time with one UPDATE; the worker then waits for each place.
+Lanes that use one server share its row.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from mail.models import Lane, Transport
+
+WAKE = 1.0  # seconds between signs of life while a mail waits for its place
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When each mail of a Batch may leave."""
+
+    start: datetime | None = None
+    interval: timedelta = timedelta(0)
+    allowed: int | None = None
+
+    def wait(
+        self, number: int, while_waiting: Callable[[], None], is_stopping: Callable[[], bool]
+    ) -> bool:
+        """Wait for the place of the n-th mail; False when it is not to leave in this Batch."""
+        if is_stopping() or (self.allowed is not None and number >= self.allowed):
+            return False
+        if self.start is None:
+            return True
+        place = self.start + number * self.interval
+        while (left := (place - timezone.now()).total_seconds()) > 0:
+            time.sleep(min(left, WAKE))
+            while_waiting()
+            if is_stopping():
+                return False
+        return True
+
+
+def reserve(lane: Lane, mails: int) -> Pace:
+    """Reserve places for so many mails; without MAIL_RATE they may leave at once."""
+    rate = settings.MAIL_RATE
+    if rate.per_second is None and rate.per_day is None:
+        return Pace()
+    with transaction.atomic():
+        row = Transport.objects.select_for_update().get(lane=_bucket(lane))
+        now, allowed = timezone.now(), mails
+        if rate.per_day is not None:
+            today = timezone.localdate(now)
+            used = row.day_count if row.day == today else 0
+            allowed = max(0, min(mails, rate.per_day - used))
+            row.day, row.day_count = today, used + allowed
+        start, interval = None, timedelta(0)
+        if rate.per_second is not None:
+            start, interval = (
+                max(now, row.next_slot_at or now),
+                timedelta(seconds=1 / rate.per_second),
+            )
+            row.next_slot_at = start + allowed * interval
+        row.save(update_fields=["day", "day_count", "next_slot_at"])
+    return Pace(start=start, interval=interval, allowed=allowed)
+
+
+def _bucket(lane: Lane) -> Lane:
+    shared = settings.MAIL_SERVERS[Lane.BULK] == settings.MAIL_SERVERS[Lane.TRANSACTIONAL]
+    return Lane.TRANSACTIONAL if shared or settings.MAIL_BACKEND else lane

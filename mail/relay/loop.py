@@ -1,0 +1,86 @@
+"""The relay's loop: what it does, in order, as long as it leads."""
+
+import logging
+import random
+import threading
+import time
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, connection
+
+from mail.models import Lane
+from mail.relay import dispatch, upkeep
+from mail.relay.lead import Lead
+from mail.relay.publisher import BrokerUnavailable, Publisher
+from mail.relay.rescue import Rescuer
+
+logger = logging.getLogger(__name__)
+
+UPKEEP_EVERY = 1.0  # seconds
+AFTER_TROUBLE = 1.0
+
+
+class Relay:
+    """One relay process."""
+
+    def __init__(self) -> None:
+        self.lead = Lead()
+        self.publisher = Publisher()
+        self.rescuer = Rescuer()
+        self.upkeep_at = 0.0
+        self.leads = False
+        self.broker_retry_at = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Lead whenever the lead is free, until `stop` is set."""
+        while not stop.is_set():
+            stop.wait(self.turn())
+        self.publisher.close()
+        try:
+            self.lead.release()
+        except DatabaseError:
+            logger.warning("the lead could not be given back")
+
+    def turn(self) -> float:
+        """Do once whatever is due; return how many seconds to rest."""
+        try:
+            close_old_connections()
+            if not self._leads():
+                return settings.MAIL_RELAY_INTERVAL + random.random()  # noqa: S311
+            self._upkeep()
+            return 0 if self._dispatch() else settings.MAIL_RELAY_INTERVAL
+        except DatabaseError as error:
+            logger.warning("the database is away: %s", type(error).__name__)
+            connection.close()
+            self.leads = False
+            return AFTER_TROUBLE
+
+    def _leads(self) -> bool:
+        leads = self.lead.holds()
+        if leads != self.leads:
+            logger.info("relay %s %s", self.lead.holder, "leads" if leads else "waits")
+        self.leads = leads
+        return leads
+
+    def _upkeep(self) -> None:
+        if time.monotonic() < self.upkeep_at:
+            return
+        busy = self.rescuer.rescue() + upkeep.turn_rows() + upkeep.requeue_unsure()
+        upkeep.erase_contents()
+        self.upkeep_at = time.monotonic() + (0 if busy else UPKEEP_EVERY)
+
+    def _dispatch(self) -> int:
+        """Publish what is due, receipts first; a broker in trouble is left alone for a moment."""
+        if time.monotonic() < self.broker_retry_at:
+            return 0
+        try:
+            published = 0
+            for lane in Lane:
+                published += dispatch.republish(lane, self.publisher)
+                published += dispatch.dispatch(lane, self.publisher)
+            return published + dispatch.dispatch_expansions(self.publisher)
+        except BrokerUnavailable as error:
+            logger.warning("the broker is away: %s", error)
+            self.broker_retry_at = time.monotonic() + AFTER_TROUBLE
+            return 0

@@ -1,0 +1,83 @@
+"""Upkeep: what follows in the background from flags, clocks and policies."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Now
+
+from mail import record
+from mail.models import Broadcast, Delivery, Message
+
+PAGE = 5000
+State = Delivery.State
+
+
+def turn_rows() -> int:
+    """Bring the queued rows of paused, resumed and cancelled Messages in line with their flags.
+
+    One page per Message and call; what a worker holds is turned after it was released.
+    """
+    turning = Message.objects.filter(turning=True).only("pk", "lane", "paused_at", "cancelled_at")
+    return sum(_turn_page(message) for message in turning.order_by("pk"))
+
+
+def requeue_unsure() -> int:
+    """Queue the uncertain Deliveries whose wait is over: once each, with the same Message-ID."""
+    due = Delivery.objects.filter(state=State.UNCERTAIN, due_at__lte=Now())
+    resendable = due.filter(message__cancelled_at=None, message__erased_at=None)
+    return record.requeue(resendable, afresh=False)
+
+
+def erase_contents() -> int:
+    """Empty the content of Messages whose time to be kept is over; the record itself stays.
+
+    One that waits or is uncertain is kept. Content that is to be erased once sent outlives
+    failures by a day, so that they can be sent again.
+    """
+    unfinished = Broadcast.objects.filter(message=OuterRef("pk"), expanded_at=None)
+    over = Message.objects.filter(
+        ~Exists(unfinished),
+        Q(created_at__lt=Now() - F("keep_for"), failed=0)
+        | Q(created_at__lt=Now() - F("keep_for") - timedelta(days=1)),
+        keep_for__isnull=False,
+        erased_at=None,
+        queued=0,
+        uncertain=0,
+    )
+    pks = list(over.order_by("pk").values_list("pk", flat=True)[:PAGE])
+    return Message.objects.filter(pk__in=pks).update(
+        mime=b"", subject="", text="", html="", erased_at=Now()
+    )
+
+
+def _turn_page(message: Message) -> int:
+    rows = Delivery.objects.filter(message=message, state=State.QUEUED, batch=None)
+    if message.cancelled_at:
+        return _turn(
+            message, rows, {"state": State.CANCELLED, "settled_at": Now(), "due_at": None}
+        )
+    if message.paused_at:
+        return _turn(message, rows.filter(parked=False), {"parked": True})
+    return _turn(message, rows.filter(parked=True), {"parked": False})
+
+
+def _turn(message: Message, rows: Any, changes: dict[str, Any]) -> int:
+    with transaction.atomic():
+        page = record.lock(rows.filter(pk__in=rows.order_by("pk").values("pk")[:PAGE]))
+        pks = [row.pk for row in page]
+        Delivery.objects.filter(pk__in=pks).update(**changes)
+        if state := changes.get("state"):
+            Delivery.objects.filter(pk__in=pks).update(parked=False)
+            record.count((message.pk, State.QUEUED, state) for _ in pks)
+        if not pks:
+            _settle_flag(message)
+    return len(pks)
+
+
+def _settle_flag(message: Message) -> None:
+    """All rows agree with the flags, unless these have changed since they were read."""
+    Message.objects.filter(
+        pk=message.pk, paused_at=message.paused_at, cancelled_at=message.cancelled_at
+    ).update(turning=False)

@@ -1,0 +1,19 @@
+"""Celery tasks: each carries one id and makes one call."""
+
+from celery import shared_task
+
+from mail import broadcast, delivery
+from mail.stopping import is_stopping
+
+
+@shared_task(name="mail.deliver_batch")
+def deliver_batch(batch_id: int) -> None:
+    """Deliver one Batch."""
+    delivery.deliver(batch_id, is_stopping=is_stopping)
+
+
+@shared_task(name="mail.expand_broadcast", ignore_result=False)
+def expand_broadcast(message_id: int) -> dict[str, int]:
+    """Turn recipients of a broadcast into Deliveries for a while; the relay calls again."""
+    recorded = broadcast.expand(message_id, is_stopping=is_stopping)
+    return {"message": message_id, "recorded": recorded}

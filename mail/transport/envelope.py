@@ -1,0 +1,42 @@
+"""What a transport is handed, and what it is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mail.retry import Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """Sender and recipient of MAIL and RCPT, and the content with CRLF line ends."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+class Watch(Protocol):
+    """How a transport tells its claim what it is about to do, and that it lives."""
+
+    def before_dot(self) -> None:
+        """Called right before the terminating dot; what it raises stops the mail, unsent."""
+
+    def while_waiting(self) -> None:
+        """Called every few seconds while a reply is awaited."""
+
+
+class Transport(Protocol):
+    """One connection to wherever mail goes next. It is kept between mails and Batches."""
+
+    def open(self) -> Answer | None:
+        """Connect unless connected; the Answer is None when all is well, else what was wrong."""
+
+    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+        """Offer one mail and return the answer that decides its fate; never raises for one."""
+
+    def close(self) -> None:
+        """Leave politely if possible; nothing that happens here changes an outcome."""
+
+
+TransportFactory = Callable[[], Transport]

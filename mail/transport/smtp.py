@@ -1,0 +1,204 @@
+"""SMTP that knows in which phase it is.
+
+`smtplib.SMTP.sendmail` raises the same error for a connection lost before and after the
+terminating dot; here the one is certain and the other is not. smtplib does the connection, TLS
+and login; the mail transaction is spoken command by command (RFC 5321 §3.3).
+"""
+
+import contextlib
+import re
+import smtplib
+import ssl
+import time
+
+from django.core.mail.utils import DNS_NAME
+
+from mail.retry import Answer, Phase
+from mail.transport.dialogue import Dialogue
+from mail.transport.envelope import Envelope, Watch
+from mail.transport.server import SmtpServer
+
+# Seconds the server may take. RFC 5321 §4.5.3.2 asks for minutes; a shop gives up earlier where
+# that is harmless, and waits the full ten minutes after the dot, where it is not.
+PATIENCE = {
+    Phase.CONNECT: 10.0,
+    Phase.MAIL: 30.0,
+    Phase.RCPT: 60.0,
+    Phase.DATA: 60.0,
+    Phase.CONTENT: 60.0,
+    Phase.DOT: 600.0,
+}
+IDLE_LIMIT = 15.0  # seconds a kept connection may rest before it is asked whether it lives
+MAILS_PER_CONNECTION = 1000
+
+ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+LINE_START_DOT = re.compile(rb"(?m)^\.")
+
+
+class SmtpTransport:
+    """One connection to one SMTP server, kept between mails."""
+
+    def __init__(self, server: SmtpServer) -> None:
+        self.server = server
+        self.host = f"{server.host}:{server.port}"
+        self.smtp: smtplib.SMTP | None = None
+        self.dialogue: Dialogue | None = None
+        self.mails = 0
+        self.used_at = 0.0
+
+    def open(self) -> Answer | None:
+        """Connect, greet, secure and log in, unless that is done; see Transport.open."""
+        if self.dialogue is not None and not self._is_stale():
+            return None
+        self.close()
+        phase = Phase.CONNECT
+        try:
+            self.smtp = smtp = self._new_smtp()
+            self._expect(smtp.connect(self.server.host, self.server.port), 220)
+            phase = Phase.EHLO
+            smtp.ehlo_or_helo_if_needed()
+            if self.server.starttls:
+                phase = Phase.STARTTLS
+                smtp.starttls(context=ssl.create_default_context())
+                smtp.ehlo_or_helo_if_needed()
+            if self.server.user:
+                phase = Phase.AUTH
+                smtp.login(self.server.user, self.server.password)
+        except smtplib.SMTPResponseException as error:
+            self._drop()
+            return self._answer(phase, error.smtp_code, _text(error.smtp_error))
+        except (OSError, smtplib.SMTPException, UnicodeError) as error:
+            self._drop()
+            return self._answer(phase, None, f"{type(error).__name__}: {error}")
+        assert smtp.sock is not None  # noqa: S101
+        self.dialogue = Dialogue(smtp.sock)
+        self.mails = 0
+        return None
+
+    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+        """Speak one mail transaction and return its last answer; see Transport.deliver."""
+        trouble = self.open()
+        if trouble:
+            return trouble
+        was_kept = self.mails > 0
+        answer = self._transact(envelope, watch)
+        if was_kept and answer.phase is Phase.MAIL and answer.code in (None, 421):
+            # The server had closed the kept connection; nothing of this mail was said yet.
+            answer = self.open() or self._transact(envelope, watch)
+        return answer
+
+    def close(self) -> None:
+        """Say QUIT and leave; whatever is answered changes nothing any more."""
+        if self.dialogue is not None:
+            with contextlib.suppress(OSError):
+                self.dialogue.send(b"QUIT\r\n", patience=1)
+                self.dialogue.reply(patience=1)
+        self._drop()
+
+    def _transact(self, envelope: Envelope, watch: Watch) -> Answer:
+        dialogue = self.dialogue
+        assert dialogue is not None  # noqa: S101
+        dialogue.waiting = watch.while_waiting
+        self.mails += 1
+        for phase, command, expected in self._commands(envelope):
+            answer = self._converse(dialogue, phase, command)
+            if answer.code is None or answer.code // 100 != expected:
+                self._recover(dialogue, answer)
+                return answer
+        try:
+            dialogue.send(_stuffed(envelope.content), patience=PATIENCE[Phase.CONTENT])
+        except OSError as error:
+            self._drop()
+            return self._answer(Phase.CONTENT, None, f"{type(error).__name__} in the content")
+        try:
+            watch.before_dot()
+        except BaseException:
+            self._drop()
+            raise
+        answer = self._converse(dialogue, Phase.DOT, b".")
+        self.used_at = time.monotonic()
+        if answer.code is None or answer.code == 421 or self.mails >= MAILS_PER_CONNECTION:
+            self._leave(answer)
+        return answer
+
+    def _commands(self, envelope: Envelope) -> list[tuple[Phase, bytes, int]]:
+        assert self.smtp is not None  # noqa: S101
+        options = ""
+        if self.smtp.has_extn("size"):
+            options += f" SIZE={len(envelope.content)}"
+        if self.smtp.has_extn("8bitmime") and not envelope.content.isascii():
+            options += " BODY=8BITMIME"
+        return [
+            (Phase.MAIL, f"MAIL FROM:<{envelope.sender}>{options}".encode(), 2),
+            (Phase.RCPT, f"RCPT TO:<{envelope.recipient}>".encode(), 2),
+            (Phase.DATA, b"DATA", 3),
+        ]
+
+    def _converse(self, dialogue: Dialogue, phase: Phase, command: bytes) -> Answer:
+        """Say one command and hear the reply; silence becomes an Answer without a code."""
+        try:
+            dialogue.send(command + b"\r\n", patience=PATIENCE[phase])
+            code, text = dialogue.reply(patience=PATIENCE[phase])
+        except OSError as error:
+            return self._answer(phase, None, str(error) or type(error).__name__)
+        return self._answer(phase, code, text)
+
+    def _recover(self, dialogue: Dialogue, answer: Answer) -> None:
+        """After a refused command: clear the transaction, or give the connection up."""
+        self.used_at = time.monotonic()
+        if (
+            answer.code is None
+            or answer.code == 421
+            or self._converse(dialogue, Phase.MAIL, b"RSET").code != 250
+        ):
+            self._drop()
+
+    def _leave(self, answer: Answer) -> None:
+        if answer.code is None:
+            self._drop()
+        else:
+            self.close()
+
+    def _is_stale(self) -> bool:
+        if time.monotonic() - self.used_at < IDLE_LIMIT or self.dialogue is None:
+            return False
+        return self._converse(self.dialogue, Phase.MAIL, b"NOOP").code != 250
+
+    def _new_smtp(self) -> smtplib.SMTP:
+        patience, name = PATIENCE[Phase.CONNECT], DNS_NAME.get_fqdn()
+        if self.server.implicit_tls:
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(timeout=patience, local_hostname=name, context=context)
+        return smtplib.SMTP(timeout=patience, local_hostname=name)
+
+    def _expect(self, reply: tuple[int, bytes], code: int) -> None:
+        if reply[0] != code:
+            raise smtplib.SMTPConnectError(*reply)
+
+    def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
+        match = ENHANCED.match(text)
+        return Answer(
+            phase=phase,
+            code=code if code and code > 0 else None,
+            enhanced=match[1] if match else "",
+            text=text[match.end() :] if match else text,
+            host=self.host,
+        )
+
+    def _drop(self) -> None:
+        """Close the socket and say nothing."""
+        if self.smtp is not None:
+            with contextlib.suppress(OSError):
+                self.smtp.close()
+        self.smtp = self.dialogue = None
+
+
+def _stuffed(content: bytes) -> bytes:
+    """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
+    stuffed = LINE_START_DOT.sub(b"..", content)
+    return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
+
+
+def _text(reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return " ".join(text.split())
