@@ -6,17 +6,33 @@ from django.contrib import admin
 from django.contrib.auth import forms, views
 from django.urls import URLPattern, path
 from django.utils.functional import lazystr
+from drf_spectacular.utils import extend_schema
 from knox.views import LoginView as KnoxLoginView
+from knox.views import LogoutView as KnoxLogoutView
+from rest_framework import serializers
 from rest_framework.authentication import BasicAuthentication
 
 from mail import kinds
 from mail.backends import sending_as
 
 
-class LoginView(KnoxLoginView):
+class TokenSerializer(serializers.Serializer[dict[str, str]]):
+    """What a login hands out, once."""
+
+    token = serializers.CharField()
+    expiry = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema(request=None, responses=TokenSerializer)
+class LoginView(KnoxLoginView):  # type: ignore[misc]
     """Name and password, by HTTP Basic, for a token: `Authorization: Token …` from then on."""
 
     authentication_classes = [BasicAuthentication]
+
+
+@extend_schema(request=None, responses={204: None})
+class LogoutView(KnoxLogoutView):  # type: ignore[misc]
+    """Forget the token that this request came with."""
 
 
 class PasswordResetForm(forms.PasswordResetForm):

@@ -77,6 +77,9 @@ def _deliveries() -> GaugeMetricFamily:
 
 def _sums() -> list[tuple[str, str, int]]:
     states = Delivery.State.values
-    sums = {f"sum_{state}": Sum(state) for state in states}
-    rows = Message.objects.order_by().values("lane").annotate(**sums)
-    return [(row["lane"], state, row[f"sum_{state}"]) for row in rows for state in states]
+    rows = Message.objects.order_by().values_list("lane").annotate(*map(Sum, states))
+    return [
+        (lane, state, count)
+        for lane, *counts in rows
+        for state, count in zip(states, counts, strict=True)
+    ]
