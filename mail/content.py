@@ -80,7 +80,7 @@ def build_personal(email: EmailMessage) -> Content:
         email.body = for_html(str(email.body))
     if isinstance(email, EmailMultiAlternatives):
         alternatives = [EmailAlternative(*part) for part in email.alternatives]
-        email.alternatives = [  # type: ignore[assignment]
+        email.alternatives = [
             part._replace(content=for_html(str(part.content)))
             if part.mimetype == "text/html"
             else part

@@ -157,7 +157,8 @@ def backoff(attempts: int, *, jitter: float | None = None) -> timedelta:
     `jitter` in [-1, 1] moves it by up to a fifth; by default it is drawn at random.
     """
     delay = DELAYS[min(max(attempts, 1), len(DELAYS)) - 1]
-    return delay * (1 + 0.2 * (random.uniform(-1, 1) if jitter is None else jitter))  # noqa: S311
+    drawn = random.uniform(-1, 1) if jitter is None else jitter  # noqa: S311
+    return delay + delay * 0.2 * drawn
 
 
 def hold_time(first: timedelta, holds_in_a_row: int) -> timedelta:
@@ -166,4 +167,5 @@ def hold_time(first: timedelta, holds_in_a_row: int) -> timedelta:
     An outage is looked at again every 20 s at the latest, a throttling server after 15 min.
     """
     longest = LONGEST_OUTAGE_HOLD if first <= UNREACHABLE else max(first, LONGEST_HOLD)
-    return min(first * 2 ** min(max(holds_in_a_row, 1) - 1, 20), longest)
+    doublings = min(max(holds_in_a_row, 1) - 1, 20)
+    return min(first * (1 << doublings), longest)

@@ -1,15 +1,18 @@
-"""The Celery consumer as Moa runs it."""
+"""The Celery consumer as Moa runs it, so that a plain `celery -A moa worker` is right."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from celery.worker.consumer import Consumer as CeleryConsumer
 
+WITHOUT = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+
 
 class Consumer(CeleryConsumer):
-    """Celery's consumer without the delayed-delivery step.
+    """Celery's consumer without the steps that a mail worker does not need and that can hang.
 
-    Moa publishes no countdown and no ETA (the retry clock is `due_at`), and that step, which no
-    setting turns off, holds a reconnecting worker for as long as one broker node is unreachable.
+    Gossip, mingle and event heartbeats let workers talk to each other through the broker; against
+    a frozen broker node their second connection never closes. Delayed delivery is for countdowns
+    and ETAs, of which Moa publishes none (the retry clock is `due_at`); no setting turns it off.
     """
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc, valid-type]
@@ -18,3 +21,7 @@ class Consumer(CeleryConsumer):
             for step in CeleryConsumer.Blueprint.default_steps
             if "delayed_delivery" not in str(step)
         ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        options = (kwargs.pop("worker_options", None) or {}) | WITHOUT
+        super().__init__(*args, worker_options=options, **kwargs)  # type: ignore[misc]

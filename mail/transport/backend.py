@@ -5,6 +5,7 @@ import smtplib
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMessage
 from email.message import Message as MimeMessage
+from email.mime.base import MIMEBase
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -84,7 +85,7 @@ class StoredEmail(EmailMultiAlternatives):
     def recipients(self) -> list[str]:
         return [self.envelope.recipient]
 
-    def message(self) -> Any:
+    def message(self, **_: Any) -> Any:
         return self.mime
 
 
@@ -107,10 +108,21 @@ def stored_email(envelope: Envelope) -> StoredEmail:
     elif html:
         email.content_subtype = "html"
     for part in parsed.iter_attachments():
-        email.attach(message_from_bytes(part.as_bytes(), policy=policy.compat32))  # type: ignore[arg-type]
+        email.attach(_attachment(part))
     email.mime = message_from_bytes(envelope.content)
     email.envelope = envelope
     return email
+
+
+def _attachment(part: MimeMessage) -> MIMEBase:
+    """The part with its own headers (Content-ID, Content-Disposition) and its own encoding."""
+    attachment = MIMEBase(part.get_content_maintype(), part.get_content_subtype())
+    for name in list(attachment):
+        del attachment[name]
+    for name, value in part.items():
+        attachment[name] = str(value)
+    attachment.set_payload(part.get_payload())
+    return attachment
 
 
 def _is_structural(header: str) -> bool:
