@@ -1,0 +1,148 @@
+"""Make the project's virtual environment, with nothing but the standard library.
+
+`bin/up` and `bin/test` share it. `.venv` carries a stamp of what was installed into it, written
+last: without one it was left half made, and is made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+NEEDED = (3, 11)
+CANNOT = 3  # the exit code of a machine that lacks something
+
+
+def environment(requirements: str, project: Path = PROJECT) -> Path:
+    """The Python of `.venv`, with what the requirements file names installed, pinned.
+
+    Installs only what changed since the last time. Ends the program with a sentence and exit
+    code 3 when the machine lacks something.
+    """
+    if sys.version_info < NEEDED:
+        cannot(too_old())
+    lock = os.open(str(project), os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # bin/up and bin/test may start at the same time
+        return prepared(requirements, project)
+    finally:
+        os.close(lock)
+
+
+def prepared(requirements: str, project: Path) -> Path:
+    folder = project / ".venv"
+    python = folder / "bin" / "python"
+    stamp = folder / "moa.json"
+    wanted = wanted_stamp(requirements, project)
+    found = read_stamp(stamp)
+    if wanted.items() <= found.items() and python.exists():
+        return python
+    if found.get("python") != wanted["python"] or not python.exists():
+        say(f"Moa: making .venv with Python {wanted['python']} …")
+        create(folder)
+    stamp.unlink(missing_ok=True)
+    install(requirements, project, python)
+    stamp.write_text(json.dumps(wanted), encoding="utf-8")
+    return python
+
+
+def wanted_stamp(requirements: str, project: Path) -> dict[str, str]:
+    """What a finished `.venv` says of itself: its Python, and a digest of each file it followed."""
+    files = [requirements, *included(project / requirements)]
+    stamp = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
+    for name in (*files, "constraints.txt"):
+        stamp[name] = hashlib.sha256((project / name).read_bytes()).hexdigest()
+    return stamp
+
+
+def included(file: Path) -> list[str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [line[3:].strip() for line in lines if line.startswith("-r ")]
+
+
+def read_stamp(stamp: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(stamp.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def create(folder: Path) -> None:
+    # Not sys.executable: that may lie in the very folder that is made anew.
+    executable = getattr(sys, "_base_executable", sys.executable)
+    shutil.rmtree(str(folder), ignore_errors=True)
+    if uv():
+        run([uv(), "venv", "--quiet", "--python", executable, str(folder)])
+        return
+    if not importlib.util.find_spec("ensurepip"):
+        install_ensurepip()
+    run([executable, "-m", "venv", str(folder)])
+
+
+def install(requirements: str, project: Path, python: Path) -> None:
+    began = time.monotonic()
+    say(f"Moa: installing {requirements} (the first time takes a minute) …")
+    arguments = ["-r", str(project / requirements), "-c", str(project / "constraints.txt")]
+    if uv():
+        run([uv(), "pip", "install", "--quiet", "--python", str(python), *arguments])
+    else:
+        options = ["--quiet", "--no-input", "--disable-pip-version-check"]
+        run([str(python), "-m", "pip", "install", *options, *arguments])
+    say(f"Moa: installed in {time.monotonic() - began:.0f} s.")
+
+
+def install_ensurepip() -> None:
+    """Debian keeps `ensurepip` in a package of its own."""
+    line = "apt-get install -y python3-venv"
+    if not shutil.which("apt-get"):
+        cannot("This Python has no ensurepip, so no virtual environment can be made with it.")
+    if os.geteuid() != 0:
+        cannot("This Python cannot make virtual environments yet. Run:\n  sudo " + line)
+    say("Moa: " + line + " …")
+    run(["apt-get", "update", "-qq"])
+    run([*line.split(), "-qq"])
+    importlib.invalidate_caches()
+    if not importlib.util.find_spec("ensurepip"):
+        cannot(f"python3-venv is not for this Python, {sys.executable}.")
+
+
+def too_old() -> str:
+    version = "{}.{}.{}".format(*sys.version_info[:3])
+    text = f"Moa needs Python 3.11 or newer; this is {version}."
+    for minor in range(14, 10, -1):
+        newer = shutil.which(f"python3.{minor}")
+        if newer:
+            return f"{text} Start it with {newer}."
+    return text
+
+
+def uv() -> str:
+    return shutil.which("uv") or ""
+
+
+def run(command: list[str]) -> None:
+    """Run a command quietly; if it fails, show what it said and end."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
+    if done.returncode:
+        said = done.stdout.decode(errors="replace").strip()
+        cannot("{}\nThis failed: {}".format(said, " ".join(command)))
+
+
+def say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def cannot(text: str) -> None:
+    say(text)
+    sys.exit(CANNOT)
