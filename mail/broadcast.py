@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from mail import audiences
+from mail import audiences, record
 from mail.models import Broadcast, Delivery, Message
 
 PAGE = 5000  # recipients in one transaction
@@ -61,6 +61,7 @@ def expand_page(message_id: int) -> int | None:
         Message.objects.filter(pk=message_id).update(
             queued=F("queued") + rows, folded=F("folded") + found["count"] - rows
         )
+        record.notice_flags([message_id])
         return rows
 
 

@@ -92,7 +92,7 @@ def take(batch_id: int) -> Claim | None:
     claim = Claim(batch_id=batch_id, lane=lane, token=token, deadline=_deadline(before))
     open_rows = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED)
     claim.deliveries = sorted(open_rows.order_by(), key=lambda delivery: delivery.pk)
-    claim.messages = Message.objects.defer("text", "html", "subject").in_bulk(
+    claim.messages = Message.objects.defer("mime", "text", "html", "subject").in_bulk(
         {delivery.message_id for delivery in claim.deliveries}
     )
     holds = any(m.on_uncertain == OnUncertain.HOLD for m in claim.messages.values())

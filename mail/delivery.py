@@ -19,7 +19,7 @@ from django.utils import timezone
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
 from mail.marks import LeaseLost
-from mail.models import Delivery
+from mail.models import Delivery, Message
 from mail.outcomes import Accepted
 from mail.personal import Skeleton
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
@@ -68,6 +68,10 @@ class Run:
             logger.warning("batch %s: the claim is lost, stopped", self.claim.batch_id)
         except DATABASE_AWAY:
             logger.warning("batch %s: the database is away, stopped", self.claim.batch_id)
+        except Exception:
+            # A fault of ours: keep the facts, leave the rest to the rescue, which finds the culprit.
+            until_written(lambda: outcomes.keep(self.accepted))
+            raise
         seconds = time.monotonic() - started
         until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
@@ -97,7 +101,7 @@ class Run:
         """Take paused and cancelled Messages out of the Batch, before the cursor passes them."""
         if stopped:
             until_written(lambda: outcomes.release(self.claim, stopped))
-        self.stopped = stopped
+        self.stopped |= stopped
 
     def _offer(self, delivery: Delivery) -> tuple[Verdict, Answer] | None:
         """Offer one mail and record the answer; return it when the transport must wait."""
@@ -127,21 +131,30 @@ class Run:
 
     def _envelope(self, delivery: Delivery) -> Envelope:
         message = self.claim.messages[delivery.message_id]
-        content = bytes(message.mime)
         if message.personal:
-            if message.pk not in self.skeletons:
-                self.skeletons[message.pk] = Skeleton(content)
             delivery.message = message
-            content = self.skeletons[message.pk].fill(
+            content = self._skeleton(message).fill(
                 name=delivery.name,
                 address=delivery.address,
                 message_id=delivery.message_id_header,
             )
+        else:
+            content = stored_mime(message)
         return Envelope(
             sender=message.envelope_from,
             recipient=settings.MAIL_REDIRECT_TO or delivery.address,
             content=content,
         )
+
+    def _skeleton(self, message: Message) -> Skeleton:
+        if message.pk not in self.skeletons:
+            self.skeletons[message.pk] = Skeleton(stored_mime(message))
+        return self.skeletons[message.pk]
+
+
+def stored_mime(message: Message) -> bytes:
+    """The content of one Message; a Batch of many is never held in memory as a whole."""
+    return bytes(Message.objects.values_list("mime", flat=True).get(pk=message.pk))
 
 
 T = TypeVar("T")

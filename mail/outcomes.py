@@ -59,21 +59,20 @@ def expire(claim: Claim, delivery: Delivery) -> None:
 def release(claim: Claim, messages: Iterable[int]) -> None:
     """Take the Deliveries of stopped Messages that come after the cursor out of the Batch."""
     with transaction.atomic():
-        _open_rows(claim).filter(message__in=messages, pk__gt=claim.through_id).update(batch=None)
-        Message.objects.filter(pk__in=messages).order_by("pk").update(turning=True)
+        record.unbind(_open_rows(claim).filter(message__in=messages, pk__gt=claim.through_id))
+
+
+def keep(accepted: Sequence[Accepted]) -> None:
+    """Write the 250s in bulk: facts, whoever holds the claim."""
+    with transaction.atomic():
+        _keep(accepted)
 
 
 def close(claim: Claim, accepted: Sequence[Accepted]) -> None:
     """Write the 250s in bulk, return what is left to the queue, close the Batch: one transaction."""
     with transaction.atomic():
-        rows = record.lock(Delivery.objects.filter(pk__in=[one.delivery.pk for one in accepted]))
-        before = {row.pk: row for row in rows}
-        fresh = [one for one in accepted if before[one.delivery.pk].state != State.SENT]
-        _write_accepted(fresh)
-        _open_rows(claim).update(batch=None)
-        record.count(
-            (one.delivery.message_id, before[one.delivery.pk].state, State.SENT) for one in fresh
-        )
+        _keep(accepted)
+        record.unbind(_open_rows(claim))
         Batch.objects.filter(pk=claim.batch_id, token=claim.token, closed_at=None).update(
             closed_at=Now(), through_id=claim.through_id
         )
@@ -112,6 +111,7 @@ def _open_rows(claim: Claim) -> Any:
 def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> None:
     if _open_rows(claim).filter(pk=delivery.pk).update(**changes):
         record.count([(delivery.message_id, State.QUEUED, changes["state"])])
+        record.notice_flags([delivery.message_id])
 
 
 def _changes(
@@ -195,9 +195,18 @@ SENT = """
 """
 
 
+def _keep(accepted: Sequence[Accepted]) -> None:
+    rows = record.lock(Delivery.objects.filter(pk__in=[one.delivery.pk for one in accepted]))
+    state = {row.pk: row.state for row in rows}
+    fresh = [one for one in accepted if state[one.delivery.pk] != State.SENT]
+    if fresh:
+        _write_accepted(fresh)
+        record.count(
+            (one.delivery.message_id, state[one.delivery.pk], State.SENT) for one in fresh
+        )
+
+
 def _write_accepted(accepted: Sequence[Accepted]) -> None:
-    if not accepted:
-        return
     adapt = connection.ops.adapt_datetimefield_value
     with connection.cursor() as cursor:
         cursor.executemany(

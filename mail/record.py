@@ -42,6 +42,26 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     )
 
 
+def unbind(deliveries: QuerySet[Delivery]) -> None:
+    """Return open Deliveries from their Batch to the queue, unharmed."""
+    rows = lock(deliveries)
+    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(batch=None)
+    notice_flags({row.message_id for row in rows})
+
+
+def notice_flags(messages: Iterable[int]) -> None:
+    """Have the relay turn rows that came back to the queue of a paused or cancelled Message.
+
+    The rows of the Messages are locked, so that a flag that is being set waits for this
+    transaction, and then finds the Deliveries that it returned.
+    """
+    found = Message.objects.filter(pk__in=set(messages)).select_for_update().order_by("pk")
+    flags = found.values_list("pk", "paused_at", "cancelled_at")
+    stopped = [pk for pk, paused_at, cancelled_at in flags if paused_at or cancelled_at]
+    if stopped:
+        Message.objects.filter(pk__in=stopped).update(turning=True)
+
+
 def settle(deliveries: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
     """Bring Deliveries into a final state, page by page; return how many."""
     return sum(
@@ -89,4 +109,6 @@ def _turn(page: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int
         rows = lock(page)
         Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(state=state, **fields)
         count((row.message_id, row.state, state) for row in rows)
+        if state == Delivery.State.QUEUED:
+            notice_flags({row.message_id for row in rows})
         return len(rows)

@@ -7,7 +7,7 @@ import time
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection
+from django.db import connection
 
 from mail.models import Lane
 from mail.relay import dispatch, upkeep
@@ -45,7 +45,6 @@ class Relay:
     def turn(self) -> float:
         """Do once whatever is due; return how many seconds to rest."""
         try:
-            close_old_connections()
             if not self._leads():
                 return settings.MAIL_RELAY_INTERVAL + random.random()  # noqa: S311
             self._upkeep()

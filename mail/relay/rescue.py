@@ -136,9 +136,7 @@ def _release(rows: list[Delivery], *, charge_first: bool) -> None:
             rows = rows[1:]
         else:
             Delivery.objects.filter(pk=first.pk).update(crashes=F("crashes") + 1)
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(batch=None)
-    stopped = Message.objects.exclude(paused_at=None, cancelled_at=None)
-    stopped.filter(pk__in={row.message_id for row in rows}).update(turning=True)
+    record.unbind(Delivery.objects.filter(pk__in=[row.pk for row in rows]))
 
 
 def _write_poison(row: Delivery) -> None:

@@ -36,7 +36,9 @@ def erase_contents() -> int:
     One that waits or is uncertain is kept. Content that is to be erased once sent outlives
     failures by a day, so that they can be sent again.
     """
-    unfinished = Broadcast.objects.filter(message=OuterRef("pk"), expanded_at=None)
+    unfinished = Broadcast.objects.filter(
+        message=OuterRef("pk"), expanded_at=None, message__cancelled_at=None
+    )
     over = Message.objects.filter(
         ~Exists(unfinished),
         Q(created_at__lt=Now() - F("keep_for"), failed=0)

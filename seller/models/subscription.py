@@ -1,0 +1,100 @@
+"""Subscription: one person's contract about a product."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from mail.addresses import normalise
+from seller import validators
+from seller.models.product import Product
+from seller.models.terms import Terms
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+
+class SubscriptionQuerySet(models.QuerySet["Subscription"]):
+    def of(self, user: AbstractUser | AnonymousUser) -> Self:
+        """The subscriptions to products of the sellers that a user acts for."""
+        if user.is_superuser:
+            return self
+        return self.filter(product__seller__staff=user.pk)
+
+    def active(self) -> Self:
+        """The subscriptions that have not ended."""
+        return self.filter(ended_at=None)
+
+    def active_at(self, moment: datetime) -> Self:
+        """The subscriptions that had begun and not ended at a moment."""
+        return self.filter(
+            models.Q(ended_at=None) | models.Q(ended_at__gte=moment), started_at__lte=moment
+        )
+
+
+class Subscription(models.Model):
+    """Who subscribed, under which terms. It is ended, never deleted.
+
+    The times are the database's own, taken under the lock on the product, so that they compare
+    with the moment of a broadcast whatever the clocks of the web processes say.
+    """
+
+    product = models.ForeignKey(
+        Product,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        db_index=False,
+        verbose_name=_("product"),
+    )
+    address = models.CharField(_("address"), max_length=254, validators=[validators.address])
+    name = models.CharField(_("name"), max_length=100, validators=[validators.line])
+    started_at = models.DateTimeField(_("started at"), db_default=Now())
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    agreed_terms = models.ForeignKey(
+        Terms,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("agreed to"),
+    )
+    shown_terms = models.ForeignKey(
+        Terms,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("told of"),
+        help_text=_("The latest version that was published and not in force yet."),
+    )
+
+    objects = SubscriptionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                name="seller_subscription_once",
+                fields=["address", "product"],
+                condition=models.Q(ended_at=None),
+            ),
+        ]
+        indexes = [models.Index(name="seller_subscription_page", fields=["product", "id"])]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save with the address in its one form; raises InvalidAddress."""
+        self.address = normalise(self.address)
+        super().save(*args, **kwargs)
+
+    @property
+    def is_active(self) -> bool:
+        return self.ended_at is None

@@ -1,0 +1,156 @@
+"""Terms: one version of what a product is sold under."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from mail.models import Message
+from seller import validators
+from seller.calendar import today
+from seller.models.product import Product
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+
+class Immutable(ValueError):
+    """A published version is a record: it is neither changed nor deleted."""
+
+
+class TermsQuerySet(models.QuerySet["Terms"]):
+    def of(self, user: AbstractUser | AnonymousUser) -> Self:
+        """The versions of the products of the sellers that a user acts for."""
+        if user.is_superuser:
+            return self
+        return self.filter(product__seller__staff=user.pk)
+
+    def drafts(self) -> Self:
+        """The versions that nobody but the seller has seen."""
+        return self.filter(published_at=None)
+
+    def published(self) -> Self:
+        """The versions that people were told of."""
+        return self.filter(published_at__isnull=False)
+
+    def in_force(self, on: date | None = None) -> Self:
+        """The version of each product that holds on a day, today if none is named."""
+        on = on or today()
+        later = Terms.objects.published().filter(
+            product=models.OuterRef("product"),
+            version__gt=models.OuterRef("version"),
+            effective_on__lte=on,
+        )
+        return self.published().filter(~models.Exists(later), effective_on__lte=on)
+
+    def upcoming(self, on: date | None = None) -> Self:
+        """The versions that were published and do not hold yet."""
+        return self.published().filter(effective_on__gt=on or today())
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete drafts; raises Immutable if one of the versions was published."""
+        if self.published().exists():
+            raise Immutable(_("A published version is never deleted."))
+        return super().delete()
+
+
+class Terms(models.Model):
+    """A draft until it is published, immutable from then on (a trigger holds it, too).
+
+    Being in force is not a state: it is the latest published version whose day has come.
+    """
+
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="terms", verbose_name=_("product")
+    )
+    version = models.PositiveIntegerField(_("version"), editable=False)
+    title = models.CharField(_("title"), max_length=200, validators=[validators.line])
+    body = models.TextField(_("body"), validators=[validators.text, MaxLengthValidator(100_000)])
+    sha256 = models.CharField("SHA-256", max_length=64, editable=False)
+    reason = models.TextField(
+        _("reason for the change"),
+        blank=True,
+        validators=[validators.text, MaxLengthValidator(2_000)],
+    )
+    effective_on = models.DateField(_("effective on"))
+    is_unfavourable = models.BooleanField(_("to the consumer's disadvantage"), default=False)
+
+    published_at = models.DateTimeField(_("published at"), null=True, editable=False)
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("published by"),
+    )
+    override_reason = models.TextField(
+        _("reason for the shorter notice"),
+        blank=True,
+        editable=False,
+        validators=[validators.text, MaxLengthValidator(2_000)],
+    )
+    message = models.ForeignKey(
+        Message,
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="terms",
+        verbose_name=_("message"),
+    )
+
+    objects = TermsQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("terms")
+        verbose_name_plural = _("terms")
+        ordering = ["product", "version"]
+        permissions = [("override_notice_period", "Can publish terms with a shorter notice")]
+        constraints = [
+            models.UniqueConstraint(name="seller_terms_version", fields=["product", "version"]),
+            models.CheckConstraint(
+                name="seller_terms_published",
+                condition=models.Q(published_at=None, message=None)
+                | models.Q(published_at__isnull=False) & ~models.Q(sha256=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} v{self.version}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save a draft, its digest with it; a new one gets the next version of its product.
+
+        Raises Immutable for a version that was published.
+        """
+        self._refuse_if_published()
+        if self._state.adding and not self.version:
+            last = self.product.terms.aggregate(last=models.Max("version"))["last"]
+            self.version = (last or 0) + 1
+        self.sha256 = hashlib.sha256(self.body.encode()).hexdigest()
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete a draft; raises Immutable for a version that was published."""
+        self._refuse_if_published()
+        return super().delete(*args, **kwargs)
+
+    @property
+    def is_published(self) -> bool:
+        return self.published_at is not None
+
+    @cached_property
+    def previous(self) -> Terms | None:
+        """The latest published version before this one."""
+        return self.product.terms.published().filter(version__lt=self.version).last()
+
+    def _refuse_if_published(self) -> None:
+        if not self._state.adding and Terms.objects.published().filter(pk=self.pk).exists():
+            raise Immutable(_("A published version is never changed."))

@@ -1,0 +1,42 @@
+"""What a text must not contain, because it ends up in a mail that people trust."""
+
+import re
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from mail.addresses import InvalidAddress, normalise
+
+# NUL and lone surrogates cannot be stored or sent; U+E000 and U+E001 would pass for placeholders.
+UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000\ue001]")
+BREAKS = re.compile("[\t\n\r\u2028\u2029]")
+# Unicode TR 9: characters that make text read in another order than it is written.
+BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def text(value: str) -> None:
+    """Accept text of several lines; raises ValidationError for what no mail can carry."""
+    if found := UNSENDABLE.search(value):
+        raise ValidationError(
+            _("The character U+%(code)s cannot be used here."),
+            code="unsendable",
+            params={"code": f"{ord(found[0]):04X}"},
+        )
+
+
+def line(value: str) -> None:
+    """Accept one line that reads as it is written; raises ValidationError."""
+    text(value)
+    if BREAKS.search(value) or BIDI.search(value):
+        raise ValidationError(
+            _("Write one line, without line breaks or characters that turn its direction."),
+            code="not_one_line",
+        )
+
+
+def address(value: str) -> None:
+    """Accept an e-mail address that mail can reach; raises ValidationError saying why not."""
+    try:
+        normalise(value)
+    except InvalidAddress as error:
+        raise ValidationError(str(error), code="address") from None
