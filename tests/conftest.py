@@ -1,0 +1,128 @@
+"""Fixtures that every test may use: the servers, and what came of the run.
+
+PostgreSQL is named by DATABASE_URL (`bin/test` starts one); without it the tests run on SQLite
+and those marked `postgresql` or `rabbitmq` are skipped. RabbitMQ is started here, in the
+background, when a test asks for it.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import django
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.servers import rabbitmq as rabbitmq_server
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.smtp import SmtpServer
+
+CI = os.environ.get("CI", "").lower() == "true"
+GIVEN = os.environ.get("TEST_BROKER_URL", "")
+USED = pytest.StashKey[dict[str, str]]()
+BROKER = pytest.StashKey[Future[RabbitMQ]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[USED] = {"Python": platform.python_version(), "Django": django.__version__}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_postgresql = "postgresql" in settings.DATABASES["default"]["ENGINE"]
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"postgresql", "rabbitmq"} and not on_postgresql:
+            item.add_marker(pytest.mark.skip("needs PostgreSQL: set DATABASE_URL"))
+        if "rabbitmq" in marks and not (GIVEN or rabbitmq_server.installed()):
+            item.add_marker(pytest.mark.skip("needs RabbitMQ, which is not installed"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start RabbitMQ while the other tests run: it takes ten seconds."""
+    wanted = any(
+        "rabbitmq" in getattr(item, "fixturenames", ())
+        or (item.get_closest_marker("rabbitmq") and not GIVEN)
+        for item in session.items
+    )
+    if wanted and rabbitmq_server.installed() and not session.config.option.collectonly:
+        starter = ThreadPoolExecutor(1)
+        session.config.stash[BROKER] = starter.submit(RabbitMQ().start)
+        starter.shutdown(wait=False)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if started := config.stash.get(BROKER, None):
+        started.result().discard()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    """Under CI=true a skipped test is a failed one: nothing may go untested unseen."""
+    report = yield
+    if CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI=true: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    report = yield
+    if CI and report.outcome == "skipped":
+        report.outcome = "failed"
+        report.longrepr = f"skipped under CI=true: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
+    used = config.stash[USED]
+    terminalreporter.write_line("used: " + ", ".join(f"{one} {used[one]}" for one in used))
+    if written := os.environ.get("MOA_TEST_RESULTS"):
+        stats = terminalreporter.stats
+        counts = {
+            "passed": len(stats.get("passed", ())),
+            "failed": len(stats.get("failed", ())) + len(stats.get("error", ())),
+            "skipped": len(stats.get("skipped", ())),
+        }
+        Path(written).write_text(json.dumps(counts | {"used": used}))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker, request: pytest.FixtureRequest) -> None:
+    """The test database, and the version of its server on record."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SHOW server_version")
+            name = "PostgreSQL"
+        else:
+            cursor.execute("SELECT sqlite_version()")
+            name = "SQLite"
+        request.config.stash[USED][name] = cursor.fetchone()[0].split()[0]
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(request: pytest.FixtureRequest) -> RabbitMQ:
+    """A private RabbitMQ node, which a test may stop, freeze and wipe if it starts it again."""
+    if BROKER not in request.config.stash:
+        pytest.skip("needs a RabbitMQ of its own, which is not installed")
+    server = request.config.stash[BROKER].result()
+    request.config.stash[USED]["RabbitMQ"] = server.version
+    return server
+
+
+@pytest.fixture(scope="session")
+def smtp_server() -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        yield server
+
+
+@pytest.fixture
+def smtp(smtp_server: SmtpServer) -> Iterator[SmtpServer]:
+    """A scripted SMTP server that has seen nothing yet and agrees to everything."""
+    smtp_server.reset()
+    yield smtp_server
+    smtp_server.clear_rules()
