@@ -49,8 +49,7 @@ def expand_page(message_id: int) -> int | None:
             return None
         everyone = audiences.recipients(broadcast.audience, broadcast.params, broadcast.moment)
         rest = everyone.filter(pk__gt=broadcast.cursor).order_by("pk")
-        page = rest.filter(pk__in=rest.values("pk")[:PAGE])
-        found = page.order_by().aggregate(count=Count("pk"), last=Max("pk"))
+        found = rest.values("pk")[:PAGE].aggregate(count=Count("pk"), last=Max("pk"))
         if not found["count"]:
             Broadcast.objects.filter(pk=message_id).update(expanded_at=Now())
             return None

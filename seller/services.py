@@ -1,9 +1,19 @@
 """What sellers and subscribers do: each function is one transaction, mail included."""
 
-from django.db import transaction
+from datetime import date
+from typing import TYPE_CHECKING
 
+from django.db import transaction
+from django.db.models.functions import Now
+
+from mail import outbox
 from mail.addresses import normalise
+from mail.models import Message
+from seller import mails, publishing
 from seller.models import Product, Subscription, Terms
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser
 
 
 class NotOnSale(ValueError):
@@ -20,19 +30,84 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
 
     Raises NotOnSale, InvalidAddress, or ValidationError for a name that no mail can carry.
     """
-    address = normalise(address)
+    candidate = Subscription(product=product, address=normalise(address), name=name)
+    candidate.clean_fields(exclude={"product", "agreed_terms", "shown_terms"})
     Product.objects.lock_for_subscribing(product.pk)
-    agreed = Terms.objects.filter(product=product).in_force().first()
+    agreed = product.terms.in_force().first()
     if agreed is None:
         raise NotOnSale(f"product {product.pk} has no terms in force")
-    shown = Terms.objects.filter(product=product).upcoming().last()
-    candidate = Subscription(
-        product=product, address=address, name=name, agreed_terms=agreed, shown_terms=shown
-    )
-    candidate.clean_fields(exclude={"product", "agreed_terms", "shown_terms"})
-    found, _ = Subscription.objects.active().get_or_create(
+    subscription, _ = Subscription.objects.active().get_or_create(
         product=product,
-        address=address,
-        defaults={"name": name, "agreed_terms": agreed, "shown_terms": shown},
+        address=candidate.address,
+        defaults={
+            "name": name,
+            "agreed_terms": agreed,
+            "shown_terms": product.terms.upcoming().last(),
+        },
     )
-    return found
+    return subscription
+
+
+def end_subscription(*, subscription: Subscription) -> Subscription:
+    """End a subscription now; one that has ended stays as it is. Returns it as it stands."""
+    Subscription.objects.active().filter(pk=subscription.pk).update(ended_at=Now())
+    subscription.refresh_from_db(fields=["ended_at"])
+    return subscription
+
+
+@transaction.atomic
+def draft_terms(
+    *,
+    product: Product,
+    title: str,
+    body: str,
+    effective_on: date,
+    reason: str = "",
+    is_unfavourable: bool = False,
+) -> Terms:
+    """Draft the next version of a product's terms. Raises ValidationError."""
+    Product.objects.lock_for_publishing(product.pk)
+    terms = Terms(
+        product=product,
+        title=title,
+        body=body,
+        effective_on=effective_on,
+        reason=reason,
+        is_unfavourable=is_unfavourable,
+    )
+    terms.full_clean()
+    terms.save()
+    return terms
+
+
+@transaction.atomic
+def publish_terms(*, terms: Terms, by: "AbstractUser", override_reason: str = "") -> Terms:
+    """Publish a draft and tell every active subscriber; returns the version as it was published.
+
+    A first version changes nothing for anybody and is not told. `override_reason` is kept when
+    `by` has the right to give a shorter notice than the rule and needs it.
+
+    Raises PublishRefused (AlreadyPublished, BroadcastUnfinished, OutOfOrder, ReasonMissing,
+    NoticeTooShort), or ValidationError for text that no mail can carry.
+    """
+    Product.objects.lock_for_publishing(terms.product_id)
+    terms = Terms.objects.lock(terms.pk)
+    publishing.check(terms)
+    overridden = publishing.check_notice(terms, by=by, override_reason=override_reason)
+    Terms.objects.filter(pk=terms.pk).update(
+        published_at=Now(),
+        published_by=by,
+        override_reason=override_reason.strip() if overridden else "",
+        message=_tell_subscribers(terms) if terms.previous else None,
+    )
+    return Terms.objects.select_related("product__seller", "message").get(pk=terms.pk)
+
+
+def _tell_subscribers(terms: Terms) -> Message:
+    return outbox.broadcast(
+        mails.terms_changed(terms),
+        kind=mails.TERMS_CHANGED,
+        audience="seller.subscribers",
+        params={"terms": terms.pk},
+        key=f"terms:{terms.pk}",
+    )

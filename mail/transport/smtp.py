@@ -8,6 +8,7 @@ and login; the mail transaction is spoken command by command (RFC 5321 §3.3).
 import contextlib
 import re
 import smtplib
+import socket
 import ssl
 import time
 
@@ -71,6 +72,8 @@ class SmtpTransport:
             self._drop()
             return self._answer(phase, None, f"{type(error).__name__}: {error}")
         assert smtp.sock is not None  # noqa: S101
+        # The dot leaves after the content: with Nagle's algorithm it would wait for a delayed ACK.
+        smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.dialogue = Dialogue(smtp.sock)
         self.mails = 0
         return None

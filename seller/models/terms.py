@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
-from django.db import models
+from django.db import models, transaction
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -53,6 +53,11 @@ class TermsQuerySet(models.QuerySet["Terms"]):
     def upcoming(self, on: date | None = None) -> Self:
         """The versions that were published and do not hold yet."""
         return self.published().filter(effective_on__gt=on or today())
+
+    def lock(self, pk: int) -> Terms:
+        """The version under FOR UPDATE, with product and seller; raises Terms.DoesNotExist."""
+        related = self.select_related("product__seller")
+        return related.select_for_update(of=("self",)).get(pk=pk)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete drafts; raises Immutable if one of the versions was published."""
@@ -125,6 +130,7 @@ class Terms(models.Model):
     def __str__(self) -> str:
         return f"{self.title} v{self.version}"
 
+    @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save a draft, its digest with it; a new one gets the next version of its product.
 
@@ -134,9 +140,11 @@ class Terms(models.Model):
         if self._state.adding and not self.version:
             last = self.product.terms.aggregate(last=models.Max("version"))["last"]
             self.version = (last or 0) + 1
+        self.body = self.body.replace("\r\n", "\n")  # as a browser sends what a person typed
         self.sha256 = hashlib.sha256(self.body.encode()).hexdigest()
         super().save(*args, **kwargs)
 
+    @transaction.atomic
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete a draft; raises Immutable for a version that was published."""
         self._refuse_if_published()
@@ -152,5 +160,13 @@ class Terms(models.Model):
         return self.product.terms.published().filter(version__lt=self.version).last()
 
     def _refuse_if_published(self) -> None:
-        if not self._state.adding and Terms.objects.published().filter(pk=self.pk).exists():
-            raise Immutable(_("A published version is never changed."))
+        """Look at the row, under its lock: this object may be older than the row."""
+        if self._state.adding:
+            return
+        if (
+            Terms.objects.filter(pk=self.pk)
+            .select_for_update()
+            .values_list("published_at", flat=True)
+            .first()
+        ):
+            raise Immutable(_("A published version is a record and stays as it is."))
