@@ -1,18 +1,22 @@
-"""Steering: what a person does to Messages and Deliveries, with a note of who did it.
+"""Steering: what a person does to Messages, Deliveries and Transports, and a note of who did it.
 
-The notes are Django's LogEntry rows, so the admin shows them as the history of the Message.
+The notes are Django's LogEntry rows, so the admin shows them as the history of the object.
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 from mail import outbox
-from mail.models import Delivery, Message
+from mail.models import Delivery, Message, Transport
+
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when a person's stop holds: until it is released."""
 
 
 def pause(message: Message, *, by: Any) -> None:
@@ -58,10 +62,24 @@ def mark_sent(deliveries: QuerySet[Delivery], *, by: Any) -> int:
     return count
 
 
-def _messages_of(deliveries: QuerySet[Delivery]) -> list[Message]:
+def hold(transports: QuerySet[Transport], *, reason: str, by: Any) -> None:
+    """Stop sending in these lanes until a person releases them; a mail in hand is finished."""
+    with transaction.atomic():
+        transports.update(held_until=FAR, held_by=by.get_username(), reason=reason)
+        _note(transports.all(), _("Stopped sending: %(reason)s") % {"reason": reason}, by)
+
+
+def release(transports: QuerySet[Transport], *, by: Any) -> None:
+    """Send again in these lanes, whoever or whatever had stopped it."""
+    with transaction.atomic():
+        transports.update(held_until=None, held_by="", reason="", holds_in_a_row=0)
+        _note(transports.all(), _("Sending again."), by)
+
+
+def _messages_of(deliveries: QuerySet[Delivery]) -> QuerySet[Message]:
     pks = set(deliveries.order_by().values_list("message", flat=True).distinct())
-    return list(Message.objects.only("pk", "subject", "kind").filter(pk__in=pks))
+    return Message.objects.only("pk", "subject", "kind").filter(pk__in=pks)
 
 
-def _note(messages: Iterable[Message], text: str, by: Any) -> None:
-    LogEntry.objects.log_actions(by.pk, list(messages), CHANGE, text)
+def _note(objects: Iterable[Model], text: str, by: Any) -> None:
+    LogEntry.objects.log_actions(by.pk, list(objects), CHANGE, text)

@@ -9,6 +9,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from moa import accounts, api, health, metrics
 
 admin.site.site_header = admin.site.site_title = "모아 구독"
+admin.site.site_url = None
+admin.site.enable_nav_sidebar = False
 
 api_urls = [
     path("", include("mail.api.urls")),

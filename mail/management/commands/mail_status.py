@@ -60,7 +60,8 @@ def _lines(found: Status) -> list[str]:
 
 
 def _held(lane: LaneStatus) -> str:
-    return f"{lane.lane} is held until {lane.held_until} by {lane.held_by}: {lane.reason}"
+    by = f" by {lane.held_by}" if lane.held_by else ""
+    return f"{lane.lane} is held until {lane.held_until}{by}: {lane.reason}"
 
 
 def _relay(found: Status) -> str:
