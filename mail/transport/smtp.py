@@ -54,8 +54,7 @@ class SmtpTransport:
         self.close()
         phase = Phase.CONNECT
         try:
-            self.smtp = smtp = self._new_smtp()
-            self._expect(smtp.connect(self.server.host, self.server.port), 220)
+            self.smtp = smtp = self._connected()
             phase = Phase.EHLO
             smtp.ehlo_or_helo_if_needed()
             if self.server.starttls:
@@ -167,16 +166,16 @@ class SmtpTransport:
             return False
         return self._converse(self.dialogue, Phase.MAIL, b"NOOP").code != 250
 
-    def _new_smtp(self) -> smtplib.SMTP:
+    def _connected(self) -> smtplib.SMTP:
+        """A greeted connection. The host goes to the constructor: TLS checks the name it keeps."""
+        place = (self.server.host, self.server.port)
         patience, name = PATIENCE[Phase.CONNECT], DNS_NAME.get_fqdn()
         if self.server.implicit_tls:
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(timeout=patience, local_hostname=name, context=context)
-        return smtplib.SMTP(timeout=patience, local_hostname=name)
-
-    def _expect(self, reply: tuple[int, bytes], code: int) -> None:
-        if reply[0] != code:
-            raise smtplib.SMTPConnectError(*reply)
+            return smtplib.SMTP_SSL(
+                *place, timeout=patience, local_hostname=name, context=context
+            )
+        return smtplib.SMTP(*place, timeout=patience, local_hostname=name)
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
         match = ENHANCED.match(text)
