@@ -109,6 +109,7 @@ class SmtpTransport:
                 return answer
         try:
             dialogue.send(_stuffed(envelope.content), patience=PATIENCE[Phase.CONTENT])
+            dialogue.await_room(patience=PATIENCE[Phase.CONTENT])
         except OSError as error:
             self._drop()
             return self._answer(Phase.CONTENT, None, f"{type(error).__name__} in the content")
@@ -137,12 +138,17 @@ class SmtpTransport:
         ]
 
     def _converse(self, dialogue: Dialogue, phase: Phase, command: bytes) -> Answer:
-        """Say one command and hear the reply; silence becomes an Answer without a code."""
+        """Say one command and hear the reply; silence becomes an Answer without a code.
+
+        A dot that the socket did not take never left: that failure belongs to the content.
+        """
+        said = Phase.CONTENT if phase is Phase.DOT else phase
         try:
-            dialogue.send(command + b"\r\n", patience=PATIENCE[phase])
+            dialogue.send(command + b"\r\n", patience=PATIENCE[said])
+            said = phase
             code, text = dialogue.reply(patience=PATIENCE[phase])
         except OSError as error:
-            return self._answer(phase, None, str(error) or type(error).__name__)
+            return self._answer(said, None, str(error) or type(error).__name__)
         return self._answer(phase, code, text)
 
     def _recover(self, dialogue: Dialogue, answer: Answer) -> None:
