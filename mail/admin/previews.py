@@ -1,0 +1,74 @@
+"""Previews: the content of a mail, served so that nothing in it can act."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
+
+from mail import reading
+from mail.admin.history import HistoryAdmin
+from mail.models import Delivery, Message
+
+CONTAINED = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+
+
+def message_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
+    """The HTML of a Message in a page of its own, its source, and the stored bytes."""
+
+    def message(request: HttpRequest, pk: int) -> Message:
+        _permit(model_admin, request)
+        return _readable(get_object_or_404(Message, pk=pk))
+
+    def html(request: HttpRequest, pk: int) -> HttpResponse:
+        return _contained(HttpResponse(message(request, pk).html))
+
+    def source(request: HttpRequest, pk: int) -> HttpResponse:
+        return _download(reading.sample(message(request, pk)), f"message-{pk}.eml")
+
+    def stored(request: HttpRequest, pk: int) -> HttpResponse:
+        return _download(bytes(message(request, pk).mime), f"message-{pk}-stored.eml")
+
+    wrap = model_admin.admin_site.admin_view
+    return [
+        path("<int:pk>/body.html", wrap(html), name="mail_message_html"),
+        path("<int:pk>/source.eml", wrap(source), name="mail_message_source"),
+        path("<int:pk>/stored.eml", wrap(stored), name="mail_message_stored"),
+    ]
+
+
+def delivery_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
+    """The exact mail of one recipient."""
+
+    def exact(request: HttpRequest, pk: int) -> HttpResponse:
+        _permit(model_admin, request)
+        found = get_object_or_404(Delivery.objects.select_related("message"), pk=pk)
+        _readable(found.message)
+        return _download(reading.exact(found), f"delivery-{pk}.eml")
+
+    wrap = model_admin.admin_site.admin_view
+    return [path("<int:pk>/mail.eml", wrap(exact), name="mail_delivery_source")]
+
+
+def _permit(model_admin: HistoryAdmin, request: HttpRequest) -> None:
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+
+
+def _readable(message: Message) -> Message:
+    if not reading.is_readable(message):
+        raise Http404("The content is secret or erased.")
+    return message
+
+
+def _contained(response: HttpResponse) -> HttpResponse:
+    response["Content-Security-Policy"] = CONTAINED
+    response["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+def _download(mime: bytes, name: str) -> HttpResponse:
+    response = HttpResponse(mime, content_type="message/rfc822")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return _contained(response)

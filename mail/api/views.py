@@ -1,0 +1,92 @@
+"""Views: Messages to look at and to steer, and the Deliveries of one."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.generics import ListAPIView
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.status import HTTP_202_ACCEPTED
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from mail import access, selection, steering
+from mail.api.filters import DeliveryFilter, MessageFilter
+from mail.api.permissions import MaySteer
+from mail.api.serializers import (
+    DeliverySerializer,
+    MessageDetailSerializer,
+    MessageSerializer,
+    ResendSerializer,
+    ResentSerializer,
+)
+from mail.models import Delivery, Message
+
+steers = action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, MaySteer])
+
+
+class MessageViewSet(ReadOnlyModelViewSet[Message]):
+    """The Messages that are the user's business."""
+
+    queryset = Message.objects.none()
+    filterset_class = MessageFilter
+
+    def get_queryset(self) -> QuerySet[Message]:
+        visible = access.visible_to(self.request.user).select_related("broadcast")
+        unread = ["mime"] if self.action == "retrieve" else ["mime", "text", "html"]
+        return visible.defer(*unread)
+
+    def get_serializer_class(self) -> type[BaseSerializer[Message]]:
+        return MessageDetailSerializer if self.action == "retrieve" else MessageSerializer
+
+    @extend_schema(request=None, responses={202: MessageSerializer})
+    @steers
+    def pause(self, request: Request, pk: int) -> Response:
+        """Stop sending; what a worker has in hand is finished."""
+        return self._steer(steering.pause)
+
+    @extend_schema(request=None, responses={202: MessageSerializer})
+    @steers
+    def resume(self, request: Request, pk: int) -> Response:
+        """Send on after a pause; 409 `not_resumable` when the message was cancelled."""
+        return self._steer(steering.resume)
+
+    @extend_schema(request=None, responses={202: MessageSerializer})
+    @steers
+    def cancel(self, request: Request, pk: int) -> Response:
+        """Never send what has not left yet."""
+        return self._steer(steering.cancel)
+
+    @extend_schema(request=ResendSerializer, responses=ResentSerializer)
+    @steers
+    def resend(self, request: Request, pk: int) -> Response:
+        """Queue the failed deliveries again, each once; asked again, it finds none to queue."""
+        message = self.get_object()
+        asked = ResendSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        found = selection.failed(message=message.pk, **asked.validated_data)
+        uncertain = asked.validated_data["include_uncertain"]
+        resent = steering.resend(found, by=request.user, include_uncertain=uncertain)
+        return Response({"resent": resent})
+
+    def _steer(self, change: Any) -> Response:
+        message = self.get_object()
+        change(message, by=self.request.user)
+        return Response(self.get_serializer(message).data, status=HTTP_202_ACCEPTED)
+
+
+class DeliveryList(ListAPIView[Delivery]):
+    """The Deliveries of a Message; `sending` is shown while a worker has one in hand."""
+
+    queryset = Delivery.objects.none()
+    serializer_class = DeliverySerializer
+    filterset_class = DeliveryFilter
+
+    def get_queryset(self) -> QuerySet[Delivery]:
+        visible = access.visible_to(self.request.user).defer("mime", "text", "html")
+        message = get_object_or_404(visible, pk=self.kwargs["pk"])
+        return message.deliveries.select_related("batch")

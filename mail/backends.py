@@ -1,0 +1,49 @@
+"""The drop-in EMAIL_BACKEND: every existing `send_mail()` call becomes a background job.
+
+Nothing is swallowed, even with `fail_silently=True`: what Django raises before it connects it
+raises there too, and a mail whose row was not written would be lost without a trace.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+
+from mail import content, kinds, outbox
+from mail.kinds import Kind
+
+_kind: ContextVar[Kind] = ContextVar("kind", default=kinds.DJANGO)
+
+
+@contextmanager
+def sending_as(kind: Kind) -> Iterator[None]:
+    """Give what code that knows only `django.core.mail` sends in this block a kind of its own."""
+    token = _kind.set(kind)
+    try:
+        yield
+    finally:
+        _kind.reset(token)
+
+
+class OutboxBackend(BaseEmailBackend):
+    """Records mails in the outbox, in the transaction of the caller or, without one, in its own."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        """Record each mail that has recipients; return how many.
+
+        Raises BadHeaderError, ValueError (InvalidMail among them) and any database error.
+        """
+        return sum(_record(email) for email in email_messages)
+
+
+def _record(email: EmailMessage) -> bool:
+    if not email.recipients():
+        return False
+    try:
+        outbox.send(email, kind=_kind.get())
+    except content.InvalidMail:
+        email.message()  # Django's own error for the same fault comes first
+        raise
+    return True

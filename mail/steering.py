@@ -1,0 +1,85 @@
+"""Steering: what a person does to Messages, Deliveries and Transports, and a note of who did it.
+
+The notes are Django's LogEntry rows, so the admin shows them as the history of the object.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
+
+from mail import outbox
+from mail.models import Delivery, Message, Transport
+
+FAR = datetime(9999, 1, 1, tzinfo=UTC)
+"""Until when a person's stop holds: until it is released."""
+
+
+def pause(message: Message, *, by: Any) -> None:
+    """Pause a Message, unless it is paused or cancelled already."""
+    if not message.is_stopped:
+        with transaction.atomic():
+            outbox.pause(message)
+            _note([message], _("Paused."), by)
+
+
+def resume(message: Message, *, by: Any) -> None:
+    """Resume a paused Message. Raises NotResumable when it was cancelled."""
+    with transaction.atomic():
+        if message.paused_at is not None or message.cancelled_at is not None:
+            outbox.resume(message)
+            _note([message], _("Resumed."), by)
+
+
+def cancel(message: Message, *, by: Any) -> None:
+    """Cancel a Message, unless it is cancelled already."""
+    if message.cancelled_at is None:
+        with transaction.atomic():
+            outbox.cancel(message)
+            _note([message], _("Cancelled."), by)
+
+
+def resend(deliveries: QuerySet[Delivery], *, by: Any, include_uncertain: bool = False) -> int:
+    """Queue failed Deliveries again, and uncertain ones when asked; return how many."""
+    messages = _messages_of(deliveries)
+    count = outbox.resend(deliveries, include_uncertain=include_uncertain)
+    if count:
+        what = _("failed and uncertain") if include_uncertain else _("failed")
+        _note(messages, _("Queued %(what)s deliveries again.") % {"what": what}, by)
+    return count
+
+
+def mark_sent(deliveries: QuerySet[Delivery], *, by: Any) -> int:
+    """Settle uncertain Deliveries as sent, on the evidence that a person has; return how many."""
+    messages = _messages_of(deliveries)
+    count = outbox.mark_sent(deliveries)
+    if count:
+        _note(messages, _("Marked uncertain deliveries as sent."), by)
+    return count
+
+
+def hold(transports: QuerySet[Transport], *, reason: str, by: Any) -> None:
+    """Stop sending in these lanes until a person releases them; a mail in hand is finished."""
+    with transaction.atomic():
+        transports.update(held_until=FAR, held_by=by.get_username(), reason=reason)
+        _note(transports.all(), _("Stopped sending: %(reason)s") % {"reason": reason}, by)
+
+
+def release(transports: QuerySet[Transport], *, by: Any) -> None:
+    """Send again in these lanes, whoever or whatever had stopped it."""
+    with transaction.atomic():
+        transports.update(held_until=None, held_by="", reason="", holds_in_a_row=0)
+        _note(transports.all(), _("Sending again."), by)
+
+
+def _messages_of(deliveries: QuerySet[Delivery]) -> QuerySet[Message]:
+    pks = set(deliveries.order_by().values_list("message", flat=True).distinct())
+    return Message.objects.only("pk", "subject", "kind").filter(pk__in=pks)
+
+
+def _note(objects: Iterable[Model], text: str, by: Any) -> None:
+    LogEntry.objects.log_actions(by.pk, list(objects), CHANGE, text)

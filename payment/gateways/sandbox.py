@@ -1,0 +1,168 @@
+"""The sandbox provider: approves and signs without any network.
+
+A payment key that begins with `sandbox_declined` is declined, any other that begins with
+`sandbox_` is approved. Webhooks are signed as Standard Webhooks asks, which PortOne, Svix and
+others speak: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from payment.gateways.contract import (
+    Approval,
+    Declined,
+    Event,
+    GatewayUnavailable,
+    InvalidSignature,
+    masked,
+)
+
+DEVELOPMENT_SECRET = "whsec_bW9hIHNhbmRib3gsIGZvciBkZXZlbG9wbWVudCBvbmx5"  # noqa: S105
+"""Signs webhooks while DEBUG is on and PAYMENT_WEBHOOK_SECRETS names none."""
+
+EVENT_ID_LIMIT = 255
+TEXT_LIMIT = 200
+TEXTS = ("payment_key", "order_number", "currency", "method")
+CLOCK_SKEW = timedelta(minutes=5)
+METHOD = "신용카드 ****-1234"
+
+
+class Sandbox:
+    """A provider that asks nobody."""
+
+    name = "sandbox"
+
+    def confirm(self, *, payment_key: str, order_number: str, amount: int) -> Approval:
+        """Approve a payment key that begins with `sandbox_`. Raises Declined for all others."""
+        if payment_key.startswith("sandbox_declined"):
+            raise Declined("card_declined", "카드사가 결제를 거절했습니다.")
+        if not payment_key.startswith("sandbox_"):
+            raise Declined("unknown_payment_key", "알 수 없는 결제 키입니다.")
+        return Approval(
+            payment_key=payment_key,
+            order_number=order_number,
+            amount=amount,
+            currency="KRW",
+            method=METHOD,
+            approved_at=timezone.now(),
+        )
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> Event:
+        """The event of a webhook, when one of the secrets signed these very bytes.
+
+        Raises InvalidSignature (also for a timestamp more than five minutes off) and, with no
+        secret to verify by, GatewayUnavailable.
+        """
+        if not (known := secrets()):
+            raise GatewayUnavailable("PAYMENT_WEBHOOK_SECRETS names no secret to verify with")
+        if not any(_signed_by(secret, headers, body) for secret in known):
+            raise InvalidSignature("the webhook bears no valid signature of this moment")
+        event_id = headers["webhook-id"]
+        if len(event_id) > EVENT_ID_LIMIT or not event_id.isprintable():
+            raise InvalidSignature(f"webhook-id is no text of up to {EVENT_ID_LIMIT} characters")
+        content = _read(body)
+        return Event(
+            provider=self.name,
+            event_id=event_id,
+            type=_text(content.get("type")),
+            approval=_approval(content.get("data")),
+        )
+
+
+def secrets() -> list[str]:
+    """The secrets that webhooks may be signed with: several while one replaces another."""
+    if named := [secret for secret in settings.PAYMENT_WEBHOOK_SECRETS if secret.strip()]:
+        return named
+    return [DEVELOPMENT_SECRET] if settings.DEBUG else []
+
+
+def signed_event(
+    *,
+    order_number: str,
+    payment_key: str,
+    amount: int,
+    event_type: str = Event.PAID,
+    currency: str = "KRW",
+    method: str = METHOD,
+    event_id: str | None = None,
+    sent_at: datetime | None = None,
+    secret: str | None = None,
+) -> tuple[dict[str, str], bytes]:
+    """A webhook as the sandbox would send it: headers and body.
+
+    A fresh id, this moment and the first of `secrets()` stand in for what is not given.
+    """
+    sent_at = (sent_at or timezone.now()).astimezone(UTC)
+    event_id = event_id or f"evt_{uuid.uuid4().hex}"
+    data = {
+        "order_number": order_number,
+        "payment_key": payment_key,
+        "amount": amount,
+        "currency": currency,
+        "method": method,
+        "approved_at": sent_at.isoformat(),
+    }
+    text = json.dumps(
+        {"type": event_type, "timestamp": sent_at.isoformat(), "data": data}, ensure_ascii=False
+    )
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(sent_at.timestamp())),
+        "webhook-signature": Webhook(secret or secrets()[0]).sign(event_id, sent_at, text),
+    }
+    return headers, text.encode()
+
+
+def _signed_by(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether this secret signed the webhook. The library raises ValueError for what it cannot
+    decode: a body that is no UTF-8, a signature without version or that is no base64."""
+    try:
+        Webhook(secret).verify(body, dict(headers), json_parse=False)
+    except (WebhookVerificationError, ValueError):
+        return False
+    return True
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _approval(data: Any) -> Approval | None:
+    """The payment that an event speaks of; None unless every fact is there and makes sense."""
+    if not isinstance(data, dict):
+        return None
+    texts = {name: _text(data.get(name)) for name in TEXTS}
+    amount, approved_at = data.get("amount"), _moment(data.get("approved_at"))
+    if not all(texts.values()) or type(amount) is not int or approved_at is None:
+        return None
+    texts["method"] = masked(texts["method"])
+    return Approval(amount=amount, approved_at=approved_at, **texts)
+
+
+def _text(value: Any) -> str:
+    """The text if it can be stored: no NUL, no half of a surrogate pair, not too long."""
+    fits = isinstance(value, str) and value.isprintable() and len(value) <= TEXT_LIMIT
+    return value if fits else ""
+
+
+def _moment(value: Any) -> datetime | None:
+    """The aware time that an ISO 8601 text names, unless it is yet to come."""
+    try:
+        moment = parse_datetime(value)
+        known = moment is not None and moment <= timezone.now() + CLOCK_SKEW
+    except (TypeError, ValueError):  # no text, no such day, or a time without its zone
+        return None
+    return moment if known else None

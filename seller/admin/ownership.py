@@ -1,0 +1,64 @@
+"""Ownership: the staff of a seller see and change its rows, and those of nobody else.
+
+Acting for a seller is the right itself, in the admin as in the API; permissions of Django's own
+are not asked for. Superusers act for all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from seller.models import Seller
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.db.models import ForeignKey, QuerySet
+    from django.forms import ModelChoiceField
+
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+
+def person(request: HttpRequest) -> User:
+    """The user of a request that the admin has let in."""
+    return cast("User", request.user)
+
+
+class OwnRowsAdmin(ModelAdmin):
+    """The admin of a model whose QuerySet knows `of(user)`."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = cast("Any", super().get_queryset(request)).of(person(request))
+        return rows
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Offer and accept own rows only."""
+        related = cast("Any", db_field.remote_field.model)._default_manager
+        kwargs.setdefault("queryset", related.of(person(request)))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._acts_for_somebody(request)
+
+    def _acts_for_somebody(self, request: HttpRequest) -> bool:
+        """Which rows those are, the QuerySet says: the admin reaches no row but through it."""
+        user = person(request)
+        return user.is_superuser or Seller.objects.of(user).exists()
