@@ -178,9 +178,7 @@ class SmtpTransport:
         patience, name = PATIENCE[Phase.CONNECT], DNS_NAME.get_fqdn()
         if self.server.implicit_tls:
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(
-                *place, timeout=patience, local_hostname=name, context=context
-            )
+            return smtplib.SMTP_SSL(*place, timeout=patience, local_hostname=name, context=context)
         return smtplib.SMTP(*place, timeout=patience, local_hostname=name)
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
