@@ -34,6 +34,7 @@ def html_body(request: HttpRequest, pk: int) -> HttpResponse:
     _check(request)
     response = HttpResponse(reading.read(_raw(pk)).html)
     response["Content-Security-Policy"] = STRICT
+    response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
 

@@ -33,6 +33,13 @@ class Dialogue:
             self._wait(patience, for_writing=True)
             self.sock.sendall(data[start : start + CHUNK])
 
+    def await_room(self, *, patience: float) -> None:
+        """Wait until a few octets can be sent without waiting; raises Lost.
+
+        Whoever must not write after some moment waits here, looks at the clock, and then writes.
+        """
+        self._wait(patience, for_writing=True)
+
     def reply(self, *, patience: float) -> tuple[int, str]:
         """The next reply, its lines joined by spaces; raises Lost after `patience` seconds."""
         deadline = time.monotonic() + patience
