@@ -239,6 +239,7 @@ SPECTACULAR_SETTINGS = {
         "moa.schema.document_problems",
     ],
 }
+PAYMENT_SANDBOX: bool = env.bool("PAYMENT_SANDBOX", default=DEBUG)
 PAYMENT_WEBHOOK_SECRETS: list[str] = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
 
 # Security, where it is not Django's default. The proxy in front speaks TLS unless it is told off.
