@@ -265,7 +265,9 @@ def test_a_weak_secret_is_found_by_the_check(settings: Settings, secret: str) ->
     assert secret not in problem.msg
 
 
-def test_a_shop_that_did_not_ask_for_the_sandbox_takes_no_sandbox_payments(settings: Settings) -> None:
+def test_a_shop_that_did_not_ask_for_the_sandbox_takes_no_sandbox_payments(
+    settings: Settings,
+) -> None:
     settings.PAYMENT_SANDBOX = False
 
     with pytest.raises(GatewayUnavailable, match="sandbox is off"):
