@@ -1,7 +1,6 @@
-"""Ownership: the staff of a seller see and change its rows, and those of nobody else.
+"""Ownership: the staff of a seller see its rows, and those of nobody else.
 
-Acting for a seller is the right itself, in the admin as in the API; permissions of Django's own
-are not asked for. Superusers act for all.
+What they may do with them is decided by Django's own permissions. Superusers act for all.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin
 from django.http import HttpRequest
 
-from seller.models import Seller
-
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import ForeignKey, QuerySet
     from django.forms import ModelChoiceField
+    from django.utils.functional import _StrPromise
 
     ModelAdmin = admin.ModelAdmin[Any]
 else:
@@ -43,24 +41,12 @@ class OwnRowsAdmin(ModelAdmin):
         kwargs.setdefault("queryset", related.of(person(request)))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._acts_for_somebody(request)
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._acts_for_somebody(request)
+class OwnRelatedFilter(admin.RelatedFieldListFilter):
+    """Filter by a related row of one's own; looks at the related table only, however many rows."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return self._acts_for_somebody(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._acts_for_somebody(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._acts_for_somebody(request)
-
-    def _acts_for_somebody(self, request: HttpRequest) -> bool:
-        """Asked once a request. Which rows those are, the QuerySet says, for every model."""
-        known, user = request.__dict__, person(request)
-        if "acts_for_somebody" not in known:
-            known["acts_for_somebody"] = user.is_superuser or Seller.objects.of(user).exists()
-        return bool(known["acts_for_somebody"])
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[str, str | _StrPromise]]:
+        own = field.remote_field.model.objects.of(person(request))
+        return [(str(row.pk), str(row)) for row in own]
