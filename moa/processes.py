@@ -33,6 +33,7 @@ def environ(*, port: int, smtp_port: int) -> dict[str, str]:
     defaults = {
         "EMAIL_URL": f"smtp://{LOOPBACK}:{smtp_port}",
         "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
+        "PUBLIC_URL": f"http://{LOOPBACK}:{port}",
         "PYTHONUNBUFFERED": "1",
     }
     return {name: value for name, value in defaults.items() if name not in os.environ}

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from moa import processes
+from moa.story.check import check
 from moa.supervisor import ChildDied, NotReady, Stopped, Supervisor
 
 UNTIL_READY = 60  # seconds
@@ -52,6 +53,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if options["check"]:
+                sys.exit(0 if check(subscribers=options["subscribers"] or 500) else 1)
             self.up(**options)
         except KeyboardInterrupt:
             sys.exit(130)
