@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -22,7 +22,9 @@ from mail import content, outbox, selection
 
 PROBLEM = "application/problem+json"
 
-DOMAIN_ERRORS: dict[type[Exception], tuple[HTTPStatus, str]] = {
+ANSWERS: dict[type[Exception], tuple[HTTPStatus, str]] = {
+    RequestDataTooBig: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    SuspiciousOperation: (HTTPStatus.BAD_REQUEST, "bad_request"),
     content.InvalidMail: (HTTPStatus.BAD_REQUEST, "invalid_mail"),
     outbox.KeyConflict: (HTTPStatus.CONFLICT, "key_conflict"),
     outbox.NotResumable: (HTTPStatus.CONFLICT, "not_resumable"),
@@ -51,13 +53,11 @@ def _as_api_exception(exc: Exception) -> Exception:
     """The error of DRF that says the same, if there is one."""
     if isinstance(exc, DjangoValidationError):
         return exceptions.ValidationError(as_serializer_error(exc))
-    if isinstance(exc, SuspiciousOperation):
-        return exceptions.ParseError("The request cannot be read.")
     if isinstance(exc, selection.InvalidFilter):
         return exceptions.ValidationError({exc.field: [exc.reason]}, code="invalid_filter")
-    for domain_error, (status, code) in DOMAIN_ERRORS.items():
-        if isinstance(exc, domain_error):
-            translated = exceptions.APIException(str(exc), code=code)
+    for error, (status, code) in ANSWERS.items():
+        if isinstance(exc, error):
+            translated = exceptions.APIException(str(exc) or None, code=code)
             translated.status_code = status
             return translated
     return exc

@@ -1,17 +1,16 @@
-"""Strict JSON: UTF-8 of bounded size and depth, made of what the database and a mail can hold."""
+"""Strict JSON: UTF-8 of bounded depth, made of what the database and a mail can hold."""
 
 import json
 import math
 from typing import IO, Any
 
-from django.conf import settings
 from rest_framework import exceptions, parsers
 
 DEEPEST = 50
 
 
 class JSONParser(parsers.JSONParser):
-    """DRF's JSON parser for requests that mean harm: they get a 400 or 413, never a 500."""
+    """DRF's JSON parser for requests that mean harm: they get a 400, never a 500."""
 
     def parse(
         self,
@@ -20,12 +19,8 @@ class JSONParser(parsers.JSONParser):
         parser_context: Any = None,
     ) -> Any:
         """The data of a request; raises ParseError with a code that says what is wrong."""
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        raw = stream.read(limit + 1)
-        if len(raw) > limit:
-            raise _refused("too_large", f"The body is longer than {limit:,} octets.", 413)
         try:
-            data = json.loads(raw.decode(), parse_constant=_refuse_constant)
+            data = json.loads(stream.read().decode(), parse_constant=_refuse_constant)
         except RecursionError:
             raise _too_deep() from None
         except ValueError as error:
@@ -67,7 +62,5 @@ def _too_deep() -> exceptions.ParseError:
     return _refused("json_too_deep", f"The JSON is nested deeper than {DEEPEST} levels.")
 
 
-def _refused(code: str, detail: str, status: int = 400) -> exceptions.ParseError:
-    error = exceptions.ParseError(detail, code=code)
-    error.status_code = status
-    return error
+def _refused(code: str, detail: str) -> exceptions.ParseError:
+    return exceptions.ParseError(detail, code=code)

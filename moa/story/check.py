@@ -33,7 +33,7 @@ STEPS: list[Step] = [
     notices.resume,
 ]
 Subject = TypeVar("Subject")
-COLUMNS = "{mark} {step:<53} {expected:<42} {seen:<42} {seconds}"
+COLUMNS = "{mark} {step:<54} {expected:<47} {seen:<47} {seconds}"
 
 
 def check(*, subscribers: int = 500, output: TextIO = sys.stdout) -> bool:

@@ -90,7 +90,7 @@ def erase_secret(scene: Scene) -> Seen:
         text = scene.visitor.api(message["url"])["text"]
         return {"erased": bool(message["erased_at"]), "text": text}
 
-    wanted = {"erased": True, "text": None}
+    wanted: dict[str, object] = {"erased": True, "text": None}
     return wanted, settle(erased, wanted)
 
 

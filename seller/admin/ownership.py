@@ -59,6 +59,8 @@ class OwnRowsAdmin(ModelAdmin):
         return self._acts_for_somebody(request)
 
     def _acts_for_somebody(self, request: HttpRequest) -> bool:
-        """Which rows those are, the QuerySet says: the admin reaches no row but through it."""
-        user = person(request)
-        return user.is_superuser or Seller.objects.of(user).exists()
+        """Asked once a request. Which rows those are, the QuerySet says, for every model."""
+        known, user = request.__dict__, person(request)
+        if "acts_for_somebody" not in known:
+            known["acts_for_somebody"] = user.is_superuser or Seller.objects.of(user).exists()
+        return bool(known["acts_for_somebody"])
