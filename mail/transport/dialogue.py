@@ -51,7 +51,7 @@ class Dialogue:
             if not match or (code and int(match[1]) != code) or size > REPLY_LIMIT:
                 raise Lost(f"not an SMTP reply: {line[:80]!r}")
             code = int(match[1])
-            texts.append((match[3] or b"").decode("utf-8", "replace").replace("\0", "").strip())
+            texts.append((match[3] or b"").decode("utf-8", "replace").strip())
             if match[2] != b"-":
                 return code, " ".join(filter(None, texts))
 

@@ -32,7 +32,6 @@ PATIENCE = {
 IDLE_LIMIT = 15.0  # seconds a kept connection may rest before it is asked whether it lives
 MAILS_PER_CONNECTION = 1000
 
-ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 LINE_START_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -142,7 +141,7 @@ class SmtpTransport:
 
         A dot that the socket did not take never left: that failure belongs to the content.
         """
-        said = Phase.CONTENT if phase is Phase.DOT else phase
+        said: Phase = Phase.CONTENT if phase is Phase.DOT else phase
         try:
             dialogue.send(command + b"\r\n", patience=PATIENCE[said])
             said = phase
@@ -182,14 +181,7 @@ class SmtpTransport:
         return smtplib.SMTP(*place, timeout=patience, local_hostname=name)
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
-        match = ENHANCED.match(text)
-        return Answer(
-            phase=phase,
-            code=code if code and code > 0 else None,
-            enhanced=match[1] if match else "",
-            text=text[match.end() :] if match else text,
-            host=self.host,
-        )
+        return Answer.read(phase, code, text, host=self.host)
 
     def _drop(self) -> None:
         """Close the socket and say nothing."""

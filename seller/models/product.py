@@ -24,9 +24,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def of(self, user: AbstractUser | AnonymousUser) -> Self:
         """The products of the sellers that a user acts for."""
-        if user.is_superuser:
-            return self
-        return self.filter(seller__staff=user.pk)
+        return self.filter(seller__in=Seller.objects.of(user))
 
     def lock_for_publishing(self, pk: int) -> Product:
         """The product under FOR UPDATE; raises Product.DoesNotExist."""

@@ -1,5 +1,6 @@
 """One socket, commands and replies: bounded waits, and what is no reply."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -34,7 +35,6 @@ def ends() -> Iterator[tuple[Dialogue, socket.socket]]:
         (b"250-one\r\n250\r\n", (250, "one")),
         ("550 사서함 없음\r\n".encode(), (550, "사서함 없음")),
         (b"550 \xff\xfe\r\n", (550, "\ufffd\ufffd")),
-        (b"550 no\0body\r\n", (550, "nobody")),  # PostgreSQL keeps no NUL
         (b"599 odd\r\n", (599, "odd")),
     ],
 )
@@ -74,10 +74,8 @@ def test_what_is_no_reply_is_as_good_as_silence(ends, written: bytes):
 
 
 def _write(theirs: socket.socket, written: bytes) -> None:
-    try:
+    with contextlib.suppress(OSError):  # it is not read to its end
         theirs.sendall(written)
-    except OSError:
-        pass  # it was not read to its end
 
 
 def test_replies_that_come_together_are_read_one_by_one(ends):
@@ -162,12 +160,7 @@ def test_i3_there_is_room_for_the_dot_before_the_claim_is_asked(ends, monkeypatc
     """I3: the dot is never left waiting in a full socket while a lease runs out."""
     ours, theirs = ends
     monkeypatch.setattr(dialogue, "WAKE", SHORT)
-    sent = 0
-    ours.sock.setblocking(False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            sent += ours.sock.send(b"x" * 1000)
-    ours.sock.setblocking(True)
+    sent = _fill(ours.sock)
     reader = threading.Thread(target=lambda: _read(theirs, sent))
     ours.waiting = reader.start
 
@@ -176,6 +169,17 @@ def test_i3_there_is_room_for_the_dot_before_the_claim_is_asked(ends, monkeypatc
     reader.join()
     ours.sock.setblocking(False)
     assert ours.sock.send(b".\r\n") == 3
+
+
+def _fill(ours: socket.socket) -> int:
+    """Write until the socket takes no more; return how many octets it took."""
+    ours.setblocking(False)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sent += ours.send(b"x" * 1000)
+    ours.setblocking(True)
+    return sent
 
 
 def _read(theirs: socket.socket, count: int) -> None:

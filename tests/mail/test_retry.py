@@ -160,6 +160,33 @@ def test_a_loss_is_silence_in_the_middle_of_a_mail(phase, code):
     assert answer.is_loss == (code is None and phase not in SESSION_PHASES)
 
 
+@pytest.mark.parametrize(
+    ("said", "enhanced", "text"),
+    [
+        ("5.1.1 no such user", "5.1.1", "no such user"),
+        ("4.7.28", "4.7.28", ""),
+        ("2.0.0  taken", "2.0.0", "taken"),
+        ("no such user 5.1.1", "", "no such user 5.1.1"),
+        ("3.1.1 odd", "", "3.1.1 odd"),
+        ("5.1.1234 odd", "", "5.1.1234 odd"),
+        ("127.0.0.1 is listed", "", "127.0.0.1 is listed"),
+        ("5.1.1 no\0body", "5.1.1", "nobody"),  # PostgreSQL keeps no NUL
+        ("", "", ""),
+    ],
+)
+def test_an_answer_is_read_with_its_enhanced_code(said, enhanced, text):
+    """RFC 2034 §4: the enhanced code stands first in the text."""
+    answer = Answer.read(Phase.RCPT, 550, said, host="mx.example:25")
+
+    assert (answer.enhanced, answer.text) == (enhanced, text)
+    assert (answer.phase, answer.code, answer.host) == (Phase.RCPT, 550, "mx.example:25")
+
+
+@pytest.mark.parametrize("code", [-1, 0, None])
+def test_a_code_that_is_none_is_silence(code):
+    assert Answer.read(Phase.DOT, code, "", host="").code is None
+
+
 def test_delays_grow_from_a_minute_to_four_hours():
     waits = [backoff(attempts, jitter=0) for attempts in range(1, 8)]
 
