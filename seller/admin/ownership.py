@@ -1,6 +1,7 @@
-"""Ownership: the staff of a seller see its rows, and those of nobody else.
+"""Ownership: the staff of a seller see and change its rows, and those of nobody else.
 
-What they may do with them is decided by Django's own permissions. Superusers act for all.
+Acting for a seller is the right itself, in the admin as in the API; permissions of Django's own
+are not asked for. Superusers act for all.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest
+
+from seller.models import Seller
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -40,6 +43,28 @@ class OwnRowsAdmin(ModelAdmin):
         related = cast("Any", db_field.remote_field.model)._default_manager
         kwargs.setdefault("queryset", related.of(person(request)))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._acts_for_somebody(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._acts_for_somebody(request)
+
+    def _acts_for_somebody(self, request: HttpRequest) -> bool:
+        """Asked once a request. Which rows those are, the QuerySet says, for every model."""
+        known, user = request.__dict__, person(request)
+        if "acts_for_somebody" not in known:
+            known["acts_for_somebody"] = user.is_superuser or Seller.objects.of(user).exists()
+        return bool(known["acts_for_somebody"])
 
 
 class OwnRelatedFilter(admin.RelatedFieldListFilter):

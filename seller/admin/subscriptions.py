@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from mail.addresses import InvalidAddress, normalise
 from mail.admin.history import BoundedPaginator
 from seller import services
-from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin, person
+from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
 from seller.models import Subscription
 
 
@@ -53,7 +53,7 @@ class SubscriptionAdmin(OwnRowsAdmin):
         self.message_user(request, text, messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return person(request).has_perm("seller.change_subscription")
+        return self._acts_for_somebody(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
