@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage, MIMEPart
 from email.parser import BytesHeaderParser
+from html import unescape
 
 CID = re.compile(r"cid:([^\"'\s)>]+)")
 LINK = re.compile(r"""<a\s[^>]*?href=["'](https?://[^"']+)["']""", re.IGNORECASE)
@@ -31,7 +32,7 @@ def read(raw: bytes) -> Reading:
         headers=_headers(raw),
         text=_body(mail, "plain"),
         html=_with_images(html, mail),
-        links=list(dict.fromkeys(LINK.findall(html))),
+        links=list(dict.fromkeys(unescape(link) for link in LINK.findall(html))),
         attachments=[_attachment(part) for part in mail.iter_attachments()],
     )
 

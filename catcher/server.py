@@ -75,12 +75,9 @@ class Catcher:
             and await self.is_struck(address, fault)
         ]
         hangs_up = any(fault.hangs_up for fault in struck)
-        if not hangs_up or any(fault.keeps for fault in struck if fault.hangs_up):
-            try:
-                await sync_to_async(keep)(envelope)
-            except DatabaseError:
-                await sync_to_async(connection.close)()  # the next try makes a new one
-                return NOT_KEPT
+        is_lost = hangs_up and not any(fault.keeps for fault in struck if fault.hangs_up)
+        if not is_lost and not await sync_to_async(keep)(envelope):
+            return NOT_KEPT
         if hangs_up:
             hang_up(server)  # what is returned below is no longer written
         await asyncio.sleep(max((fault.seconds for fault in struck), default=0))
@@ -101,10 +98,10 @@ def hang_up(server: SMTP) -> None:
         server.transport.close()
 
 
-def keep(envelope: Envelope) -> None:
-    """Store a mail once for each of its envelope recipients. Raises DatabaseError."""
+def keep(envelope: Envelope) -> bool:
+    """Store a mail once for each of its envelope recipients; return whether it is stored."""
     raw: Any = envelope.content
-    CapturedMail.objects.bulk_create(
+    mails = [
         CapturedMail(
             sender=envelope.mail_from or "",
             recipient=recipient,
@@ -113,4 +110,10 @@ def keep(envelope: Envelope) -> None:
             raw=raw,
         )
         for recipient in envelope.rcpt_tos
-    )
+    ]
+    try:
+        CapturedMail.objects.bulk_create(mails)
+    except DatabaseError:
+        connection.close()  # the next mail has a new one
+        return False
+    return True

@@ -14,7 +14,9 @@ class MailConfig(AppConfig):
     verbose_name = _("mail")
 
     def ready(self) -> None:
-        """Register the kinds and audiences of every app, each in its `mails` and `audiences`."""
+        """Register the system checks, and the kinds and audiences of every app."""
+        from mail import checks  # noqa: F401
+
         autodiscover_modules("mails", "audiences")
         post_migrate.connect(create_fixed_rows, sender=self)
 

@@ -10,7 +10,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -20,6 +20,9 @@ from mail.addresses import InvalidAddress, normalise
 from mail.personal import for_html, for_people
 
 HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
+HEADER_START = re.compile(rb"\r\n(?![ \t])")
+SURROGATE = re.compile("[\ud800-\udfff]")
+RECIPIENTS = ("to", "cc", "bcc")
 LINE_LIMIT = 998  # octets without CRLF, RFC 5322 §2.1.1
 
 
@@ -48,10 +51,13 @@ def build(email: EmailMessage, *, message_id: str) -> Content:
     header out, for a broadcast. Raises InvalidMail, or what Django raises (BadHeaderError).
     """
     _check_headers(email)
+    _check_texts(email)
     email = copy.copy(email)
     own = {name.lower(): str(value) for name, value in email.extra_headers.items()}
-    message_id = own.get("message-id", message_id)
-    email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
+    if "message-id" in own:
+        message_id = own["message-id"]
+    else:
+        email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
     mime = _serialise(email)
     if not message_id:
         mime = mime.replace(b"Message-ID: <>\r\n", b"", 1)
@@ -75,6 +81,8 @@ def build_personal(email: EmailMessage) -> Content:
     """
     if email.recipients():
         raise InvalidMail("to: a broadcast goes to its audience and names no recipients")
+    if shared := {name.lower() for name in email.extra_headers} & {"to", "cc", "message-id"}:
+        raise InvalidMail(f"headers: {min(shared)} differs from recipient to recipient")
     email = copy.copy(email)
     if email.content_subtype == "html":
         email.body = for_html(str(email.body))
@@ -92,31 +100,30 @@ def build_personal(email: EmailMessage) -> Content:
 def recipients(email: EmailMessage) -> tuple[list[str], int]:
     """The distinct envelope recipients in the caller's order, and how many repeats were folded.
 
-    Raises InvalidMail for an address that mail cannot reach.
+    Raises InvalidMail for an entry that is not one address that mail can reach.
     """
     found: dict[str, None] = {}
-    written = email.recipients()
-    for entry in written:
-        address = parseaddr(entry)[1] or entry
-        try:
-            found[normalise(address)] = None
-        except InvalidAddress as error:
-            raise InvalidMail(f"to: {error}") from None
-    return list(found), len(written) - len(found)
+    entries = [(field, entry) for field in RECIPIENTS for entry in getattr(email, field)]
+    for field, entry in entries:
+        found[_address(field, entry)] = None
+    return list(found), len(entries) - len(found)
 
 
 def digests(built: Content) -> list[str]:
-    """What identifies the content: subject, text, HTML, and the digest of each attachment."""
-    parts = message_from_bytes(built.mime).walk()
-    attached = [
-        bytes(part.get_payload(decode=True) or b"") for part in parts if part.get_filename()
-    ]
-    return [
-        built.subject,
-        built.text,
-        built.html,
-        *(hashlib.sha256(payload).hexdigest() for payload in attached),
-    ]
+    """What identifies the content: the subject, and the digest of each text and attachment."""
+    leaves = (part for part in message_from_bytes(built.mime).walk() if not part.is_multipart())
+    payloads = (bytes(leaf.get_payload(decode=True) or b"") for leaf in leaves)
+    return [built.subject, *(hashlib.sha256(payload).hexdigest() for payload in payloads)]
+
+
+def _address(field: str, entry: str) -> str:
+    pairs = getaddresses([entry])
+    if len(pairs) > 1:
+        raise InvalidMail(f"{field}: {entry[:80]!r} is more than one address")
+    try:
+        return normalise((pairs and pairs[0][1]) or entry)
+    except InvalidAddress as error:
+        raise InvalidMail(f"{field}: {error}") from None
 
 
 def _check_headers(email: EmailMessage) -> None:
@@ -127,30 +134,39 @@ def _check_headers(email: EmailMessage) -> None:
             raise InvalidMail("headers: Bcc would be shown to every recipient; use bcc=")
 
 
+def _check_texts(email: EmailMessage) -> None:
+    """Refuse what no mail can carry (RFC 5322 §2.1.2), which Django would send or swallow."""
+    texts = {"subject": [email.subject], "text": [email.body]}
+    texts["html"] = [part[0] for part in getattr(email, "alternatives", [])]
+    for field, values in texts.items():
+        for text in (value for value in values if isinstance(value, str)):
+            if "\0" in text:
+                raise InvalidMail(f"{field}: a NUL character")
+            if half := SURROGATE.search(text):
+                raise InvalidMail(f"{field}: half of a surrogate pair, {half[0]!r}")
+
+
 def _serialise(email: EmailMessage) -> bytes:
-    try:
-        mime = email.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
-    except UnicodeEncodeError as error:
-        raise InvalidMail(
-            f"text: half of a surrogate pair, {error.object[error.start]!r}"
-        ) from None
-    if b"\0" in mime:
-        raise InvalidMail("text: a NUL character")
+    mime = email.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
     if len(mime) > settings.MAIL_CONTENT_LIMIT:
         raise InvalidMail(
             f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
         )
-    longest = max(mime.partition(b"\r\n\r\n")[0].split(b"\r\n"), key=len)
-    if len(longest) > LINE_LIMIT:
-        name = longest.partition(b":")[0][:40].decode("ascii", "replace")
-        raise InvalidMail(f"{name}: a line of {len(longest):,} octets; the limit is {LINE_LIMIT}")
+    for field in HEADER_START.split(mime.partition(b"\r\n\r\n")[0]):
+        longest = max(map(len, field.split(b"\r\n")))
+        if longest > LINE_LIMIT:
+            name = field.partition(b":")[0].decode("ascii", "replace")
+            raise InvalidMail(f"{name}: a line of {longest:,} octets; the limit is {LINE_LIMIT}")
     return mime
 
 
 def envelope_sender(email: EmailMessage) -> str:
     """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
     encoding = email.encoding or settings.DEFAULT_CHARSET
-    return parseaddr(sanitize_address(email.from_email, encoding))[1]
+    address = parseaddr(sanitize_address(email.from_email, encoding))[1]
+    if "@" not in address:
+        raise InvalidMail(f"from: {email.from_email[:80]!r} is not an address")
+    return address
 
 
 def _readable(email: EmailMessage) -> tuple[str, str]:

@@ -8,8 +8,9 @@ there never was a mail.
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -86,7 +87,7 @@ def send(
         )
         for address in addresses
     ]
-    return _record(message, lambda: Delivery.objects.bulk_create(deliveries))
+    return _record(message, partial(Delivery.objects.bulk_create, deliveries))
 
 
 def broadcast(
@@ -109,7 +110,7 @@ def broadcast(
     )
     message.fingerprint = _fingerprint(kind, [audience], params, built)
     expansion = Broadcast(message=message, audience=audience, params=dict(params))
-    return _record(message, expansion.save)
+    return _record(message, partial(expansion.save, force_insert=True))
 
 
 def resend(deliveries: QuerySet[Delivery], *, include_uncertain: bool = False) -> int:
@@ -174,7 +175,7 @@ def _message(kind: Kind, built: content.Content, **fields: Any) -> Message:
     )
 
 
-def _record(message: Message, write_recipients: Any) -> Message:
+def _record(message: Message, write_recipients: Callable[[], object]) -> Message:
     """Write the Message and its recipients, or find the one that has its key already."""
     if message.key and (known := _named(message)):
         return known

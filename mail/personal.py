@@ -20,6 +20,7 @@ NAME = f"{OPEN}name{CLOSE}"
 ADDRESS = f"{OPEN}address{CLOSE}"
 
 FIELDS = ("name", "address")
+PLACEHOLDER = re.compile(f"{OPEN}([a-z:]+){CLOSE}")
 PRIVATE_USE = re.compile(f"[{OPEN}{CLOSE}]")
 OPEN_8BIT = OPEN.encode()
 OPEN_QP = b"=EE=80=80"
@@ -119,9 +120,8 @@ def _values(name: str, address: str) -> dict[str, str]:
 
 
 def _replace(text: str, values: dict[str, str]) -> str:
-    for field, value in values.items():
-        text = text.replace(f"{OPEN}{field}{CLOSE}", value)
-    return text
+    """Fill every placeholder once; what it is filled with is not looked at again."""
+    return PLACEHOLDER.sub(lambda found: values.get(found[1], ""), text)
 
 
 def _broken(line: bytes) -> list[bytes]:

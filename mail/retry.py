@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Self
 
 
 class Phase(StrEnum):
@@ -45,6 +46,9 @@ class Outcome(StrEnum):
     HELD = "held"  # the transport waits; this one was not at fault
 
 
+ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A reply of the server, or its absence (`code` is None and `text` says what happened)."""
@@ -54,6 +58,22 @@ class Answer:
     enhanced: str = ""
     text: str = ""
     host: str = ""
+
+    @classmethod
+    def read(cls, phase: Phase, code: int | None, text: str, *, host: str) -> Self:
+        """An answer from what was said: an enhanced code in front is taken apart from the text.
+
+        NUL, which PostgreSQL does not keep, is left out; a code that is none becomes None.
+        """
+        said = text.replace("\0", "")
+        match = ENHANCED.match(said)
+        return cls(
+            phase=phase,
+            code=code if code and code > 0 else None,
+            enhanced=match[1] if match else "",
+            text=said[match.end() :] if match else said,
+            host=host,
+        )
 
     @property
     def is_plain_acceptance(self) -> bool:
@@ -91,8 +111,6 @@ TRANSPORT_ENHANCED = {
     "4.7.28": THROTTLED,
     "4.3.2": THROTTLED,
     "5.4.5": OVER_QUOTA,
-    "5.7.8": REFUSED_LOGIN,
-    "5.7.9": REFUSED_LOGIN,
 }
 TRANSPORT_CODES = {
     421: THROTTLED,

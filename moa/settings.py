@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mail.transport.server import Rate, SmtpServer
-from moa import environment, queues
+from moa import environment, logs, queues
 from moa.environment import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -195,21 +195,7 @@ EMAIL_HOST, EMAIL_PORT = direct.host, direct.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = direct.user, direct.password
 EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = direct.starttls, direct.implicit_tls, 10
 ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line"},
-        "mail_admins": {
-            "class": "django.utils.log.AdminEmailHandler",
-            "level": "ERROR",
-            "email_backend": "django.core.mail.backends.smtp.EmailBackend",
-        },
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
-    "loggers": {"django.request": {"handlers": ["mail_admins"]}},
-}
+LOGGING = logs.configuration(env.str("LOG_LEVEL", default="INFO"))
 
 # HTTP API
 REST_FRAMEWORK = {
@@ -239,6 +225,7 @@ SPECTACULAR_SETTINGS = {
         "moa.schema.document_problems",
     ],
 }
+PAYMENT_SANDBOX: bool = env.bool("PAYMENT_SANDBOX", default=DEBUG)
 PAYMENT_WEBHOOK_SECRETS: list[str] = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
 
 # Security, where it is not Django's default. The proxy in front speaks TLS unless it is told off.
@@ -248,4 +235,3 @@ SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG els
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
-X_FRAME_OPTIONS = "SAMEORIGIN"

@@ -18,3 +18,5 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as the shop has it: in memory, SQLite locks and shares in another way.
     DATABASES["default"]["TEST"] = {"NAME": f"{os.environ['MOA_VAR']}/test.sqlite3"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STATIC_ROOT = f"{os.environ['MOA_VAR']}/static"  # as `collectstatic` would have made it
+Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)

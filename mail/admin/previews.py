@@ -64,6 +64,7 @@ def _readable(message: Message) -> Message:
 
 def _contained(response: HttpResponse) -> HttpResponse:
     response["Content-Security-Policy"] = CONTAINED
+    response["X-Frame-Options"] = "SAMEORIGIN"
     return response
 
 

@@ -39,7 +39,10 @@ class BackendTransport:
         """Hand the stored mail over as an EmailMessage; see Transport.deliver."""
         if trouble := self.open():
             return trouble
-        email = stored_email(envelope)
+        try:
+            email = stored_email(envelope)
+        except Exception as error:
+            return self._answer(Phase.CONTENT, 554, f"content: {type(error).__name__}")
         watch.before_dot()
         try:
             count = self.connection.send_messages([email])
@@ -58,9 +61,13 @@ class BackendTransport:
         self.connection = None
 
     def _trouble(self, error: Exception, *, otherwise: Phase) -> Answer:
-        """A refusal is certain, and so is an HTTP status; any other error is what `otherwise` is."""
-        if isinstance(error, smtplib.SMTPRecipientsRefused):
-            code, text = next(iter(error.recipients.values()))
+        """A refusal is certain, and so is an HTTP status; any other error is what `otherwise` is.
+
+        AnymailRecipientsRefused is known by its name, which ends as smtplib's; it tells no more.
+        """
+        if type(error).__name__.endswith("RecipientsRefused"):
+            refusals = getattr(error, "recipients", {}).values()
+            code, text = next(iter(refusals), (550, b"recipient refused"))
             return self._answer(Phase.RCPT, code, _decoded(text))
         if isinstance(error, smtplib.SMTPSenderRefused):
             return self._answer(Phase.MAIL, error.smtp_code, _decoded(error.smtp_error))
@@ -69,17 +76,17 @@ class BackendTransport:
         if isinstance(error, smtplib.SMTPResponseException):
             return self._answer(otherwise, error.smtp_code, _decoded(error.smtp_error))
         if isinstance(status := getattr(error, "status_code", None), int):
-            return self._answer(Phase.DOT, _smtp_code(status), f"HTTP {status}")
+            return self._answer(otherwise, _smtp_code(status), f"HTTP {status}")
         return self._answer(otherwise, None, f"{type(error).__name__}")
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
-        return Answer(phase=phase, code=code, text=text, host=self.path)
+        return Answer.read(phase, code, text, host=self.path)
 
 
 class StoredEmail(EmailMultiAlternatives):
     """An EmailMessage read back from stored bytes; `message()` gives exactly those."""
 
-    mime: MimeMessage
+    mime: "StoredMime"
     envelope: Envelope
 
     def recipients(self) -> list[str]:
@@ -89,6 +96,23 @@ class StoredEmail(EmailMultiAlternatives):
         return self.mime
 
 
+class StoredMime(MimeMessage):
+    """The stored mail, which gives its bytes as Django's own messages do."""
+
+    stored = b""
+
+    def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "\n") -> bytes:
+        """The stored bytes with the line ends asked for; nothing is encoded anew."""
+        return self.stored.replace(b"\r\n", linesep.encode())
+
+
+class StoredPart(MIMEBase):
+    """An attachment with its own headers (Content-ID, Content-Disposition) and encoding."""
+
+    def __init__(self, policy: Any = policy.compat32) -> None:
+        MimeMessage.__init__(self, policy)
+
+
 def stored_email(envelope: Envelope) -> StoredEmail:
     """The stored content as Django's type, for backends that read its attributes."""
     parsed = message_from_bytes(envelope.content, policy=policy.default)
@@ -96,33 +120,27 @@ def stored_email(envelope: Envelope) -> StoredEmail:
     plain, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
     body = plain or html
     email = StoredEmail(
-        subject=str(parsed["subject"] or ""),
-        body=body.get_content() if body else "",
+        subject=str(parsed["subject"] or "").strip(),
+        body=_text(body) if body else "",
         from_email=str(parsed["from"] or envelope.sender),
         to=[envelope.recipient],
-        reply_to=[str(value) for value in parsed.get_all("reply-to", [])],
+        reply_to=[str(one) for field in parsed.get_all("reply-to", []) for one in field.addresses],
         headers={k: str(v) for k, v in parsed.items() if not _is_structural(k)},
     )
     if html and plain:
-        email.attach_alternative(html.get_content(), "text/html")
+        email.attach_alternative(_text(html), "text/html")
     elif html:
         email.content_subtype = "html"
     for part in parsed.iter_attachments():
-        email.attach(_attachment(part))
-    email.mime = message_from_bytes(envelope.content)
+        email.attach(message_from_bytes(part.as_bytes(), _class=StoredPart))
+    email.mime = message_from_bytes(envelope.content, _class=StoredMime)
+    email.mime.stored = envelope.content
     email.envelope = envelope
     return email
 
 
-def _attachment(part: MimeMessage) -> MIMEBase:
-    """The part with its own headers (Content-ID, Content-Disposition) and its own encoding."""
-    attachment = MIMEBase(part.get_content_maintype(), part.get_content_subtype())
-    for name in list(attachment):
-        del attachment[name]
-    for name, value in part.items():
-        attachment[name] = str(value)
-    attachment.set_payload(part.get_payload())
-    return attachment
+def _text(part: Any) -> str:
+    return str(part.get_content()).replace("\r\n", "\n")
 
 
 def _is_structural(header: str) -> bool:

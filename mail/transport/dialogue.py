@@ -33,6 +33,13 @@ class Dialogue:
             self._wait(patience, for_writing=True)
             self.sock.sendall(data[start : start + CHUNK])
 
+    def await_room(self, *, patience: float) -> None:
+        """Wait until a few octets can be sent without waiting; raises Lost.
+
+        Whoever must not write after some moment waits here, looks at the clock, and then writes.
+        """
+        self._wait(patience, for_writing=True)
+
     def reply(self, *, patience: float) -> tuple[int, str]:
         """The next reply, its lines joined by spaces; raises Lost after `patience` seconds."""
         deadline = time.monotonic() + patience
@@ -44,7 +51,7 @@ class Dialogue:
             if not match or (code and int(match[1]) != code) or size > REPLY_LIMIT:
                 raise Lost(f"not an SMTP reply: {line[:80]!r}")
             code = int(match[1])
-            texts.append((match[3] or b"").decode("utf-8", "replace").replace("\0", "").strip())
+            texts.append((match[3] or b"").decode("utf-8", "replace").strip())
             if match[2] != b"-":
                 return code, " ".join(filter(None, texts))
 

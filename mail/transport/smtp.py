@@ -32,7 +32,6 @@ PATIENCE = {
 IDLE_LIMIT = 15.0  # seconds a kept connection may rest before it is asked whether it lives
 MAILS_PER_CONNECTION = 1000
 
-ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
 LINE_START_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -54,8 +53,7 @@ class SmtpTransport:
         self.close()
         phase = Phase.CONNECT
         try:
-            self.smtp = smtp = self._new_smtp()
-            self._expect(smtp.connect(self.server.host, self.server.port), 220)
+            self.smtp = smtp = self._connected()
             phase = Phase.EHLO
             smtp.ehlo_or_helo_if_needed()
             if self.server.starttls:
@@ -110,6 +108,7 @@ class SmtpTransport:
                 return answer
         try:
             dialogue.send(_stuffed(envelope.content), patience=PATIENCE[Phase.CONTENT])
+            dialogue.await_room(patience=PATIENCE[Phase.CONTENT])
         except OSError as error:
             self._drop()
             return self._answer(Phase.CONTENT, None, f"{type(error).__name__} in the content")
@@ -138,12 +137,17 @@ class SmtpTransport:
         ]
 
     def _converse(self, dialogue: Dialogue, phase: Phase, command: bytes) -> Answer:
-        """Say one command and hear the reply; silence becomes an Answer without a code."""
+        """Say one command and hear the reply; silence becomes an Answer without a code.
+
+        A dot that the socket did not take never left: that failure belongs to the content.
+        """
+        said: Phase = Phase.CONTENT if phase is Phase.DOT else phase
         try:
-            dialogue.send(command + b"\r\n", patience=PATIENCE[phase])
+            dialogue.send(command + b"\r\n", patience=PATIENCE[said])
+            said = phase
             code, text = dialogue.reply(patience=PATIENCE[phase])
         except OSError as error:
-            return self._answer(phase, None, str(error) or type(error).__name__)
+            return self._answer(said, None, str(error) or type(error).__name__)
         return self._answer(phase, code, text)
 
     def _recover(self, dialogue: Dialogue, answer: Answer) -> None:
@@ -167,26 +171,17 @@ class SmtpTransport:
             return False
         return self._converse(self.dialogue, Phase.MAIL, b"NOOP").code != 250
 
-    def _new_smtp(self) -> smtplib.SMTP:
+    def _connected(self) -> smtplib.SMTP:
+        """A greeted connection. The host goes to the constructor: TLS checks the name it keeps."""
+        place = (self.server.host, self.server.port)
         patience, name = PATIENCE[Phase.CONNECT], DNS_NAME.get_fqdn()
         if self.server.implicit_tls:
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(timeout=patience, local_hostname=name, context=context)
-        return smtplib.SMTP(timeout=patience, local_hostname=name)
-
-    def _expect(self, reply: tuple[int, bytes], code: int) -> None:
-        if reply[0] != code:
-            raise smtplib.SMTPConnectError(*reply)
+            return smtplib.SMTP_SSL(*place, timeout=patience, local_hostname=name, context=context)
+        return smtplib.SMTP(*place, timeout=patience, local_hostname=name)
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
-        match = ENHANCED.match(text)
-        return Answer(
-            phase=phase,
-            code=code if code and code > 0 else None,
-            enhanced=match[1] if match else "",
-            text=text[match.end() :] if match else text,
-            host=self.host,
-        )
+        return Answer.read(phase, code, text, host=self.host)
 
     def _drop(self) -> None:
         """Close the socket and say nothing."""

@@ -41,7 +41,13 @@ class Sandbox:
     name = "sandbox"
 
     def confirm(self, *, payment_key: str, order_number: str, amount: int) -> Approval:
-        """Approve a payment key that begins with `sandbox_`. Raises Declined for all others."""
+        """Approve a payment key that begins with `sandbox_`. Raises Declined for all others.
+
+        It moves no money, so a shop that did not ask for it (PAYMENT_SANDBOX) gets
+        GatewayUnavailable.
+        """
+        if not settings.PAYMENT_SANDBOX:
+            raise GatewayUnavailable("the sandbox is off: it approves payments nobody made")
         if payment_key.startswith("sandbox_declined"):
             raise Declined("card_declined", "카드사가 결제를 거절했습니다.")
         if not payment_key.startswith("sandbox_"):

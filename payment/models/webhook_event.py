@@ -1,10 +1,25 @@
 """WebhookEvent: the inbox of what payment providers told."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from payment.models.payment import Payment
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+
+class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
+    def of(self, user: AbstractUser | AnonymousUser) -> Self:
+        """The events about payments that are a user's business; of no payment, the operator's."""
+        if user.is_superuser:
+            return self
+        return self.filter(payment__in=Payment.objects.of(user))
 
 
 class WebhookEvent(models.Model):
@@ -30,6 +45,8 @@ class WebhookEvent(models.Model):
     )
     received_at = models.DateTimeField(_("received at"), db_default=Now())
     processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
+
+    objects = WebhookEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("webhook event")

@@ -20,7 +20,7 @@ class SellerQuerySet(models.QuerySet["Seller"]):
         """The sellers that a user acts for; a superuser acts for all."""
         if user.is_superuser:
             return self
-        return self.filter(staff=user.pk)
+        return self.filter(staff=user.pk) if user.is_authenticated else self.none()
 
 
 class Seller(models.Model):

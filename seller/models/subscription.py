@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from mail.addresses import normalise
 from seller import validators
 from seller.models.product import Product
+from seller.models.seller import Seller
 from seller.models.terms import Terms
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 class SubscriptionQuerySet(models.QuerySet["Subscription"]):
     def of(self, user: AbstractUser | AnonymousUser) -> Self:
         """The subscriptions to products of the sellers that a user acts for."""
-        if user.is_superuser:
-            return self
-        return self.filter(product__seller__staff=user.pk)
+        return self.filter(product__seller__in=Seller.objects.of(user))
 
     def active(self) -> Self:
         """The subscriptions that have not ended."""

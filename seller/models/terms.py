@@ -16,6 +16,7 @@ from mail.models import Message
 from seller import validators
 from seller.calendar import today
 from seller.models.product import Product
+from seller.models.seller import Seller
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
@@ -28,9 +29,7 @@ class Immutable(ValueError):
 class TermsQuerySet(models.QuerySet["Terms"]):
     def of(self, user: AbstractUser | AnonymousUser) -> Self:
         """The versions of the products of the sellers that a user acts for."""
-        if user.is_superuser:
-            return self
-        return self.filter(product__seller__staff=user.pk)
+        return self.filter(product__seller__in=Seller.objects.of(user))
 
     def drafts(self) -> Self:
         """The versions that nobody but the seller has seen."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
@@ -100,9 +100,8 @@ def confirm(ready: Payment) -> Callable[..., Payment]:
 
 @pytest.fixture
 def staff(product: Product) -> User:
-    """One who acts for the seller of `product`, and may view payments in the admin."""
+    """One who acts for the seller of `product`."""
     user = User.objects.create_user("staff", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="payment"))
     product.seller.staff.add(user)
     return user
 
@@ -111,7 +110,6 @@ def staff(product: Product) -> User:
 def stranger(other_product: Product) -> User:
     """One who acts for another seller."""
     user = User.objects.create_user("stranger", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="payment"))
     other_product.seller.staff.add(user)
     return user
 

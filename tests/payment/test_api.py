@@ -15,8 +15,6 @@ from payment.models import Payment
 from seller.models import Product
 from tests.payment.conftest import KEY
 
-pytestmark = pytest.mark.urls("tests.payment.urls")
-
 PAYMENTS = "/api/payments/"
 Order = dict[str, Any]
 

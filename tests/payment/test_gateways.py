@@ -263,3 +263,12 @@ def test_a_weak_secret_is_found_by_the_check(settings: Settings, secret: str) ->
     assert isinstance(problem, Error)
     assert problem.id == "payment.E002"
     assert secret not in problem.msg
+
+
+def test_a_shop_that_did_not_ask_for_the_sandbox_takes_no_sandbox_payments(
+    settings: Settings,
+) -> None:
+    settings.PAYMENT_SANDBOX = False
+
+    with pytest.raises(GatewayUnavailable, match="sandbox is off"):
+        GATEWAY.confirm(payment_key="sandbox_1", order_number="A-1", amount=1000)

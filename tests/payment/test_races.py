@@ -6,7 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from mail.models import Delivery, Message
 from payment import gateways, services
@@ -17,13 +17,7 @@ from payment.services import NotPayable
 from seller.models import Subscription
 from tests.payment.conftest import KEY, approval_of, make_product, open_one
 
-pytestmark = [
-    pytest.mark.postgresql,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        connection.vendor != "postgresql", reason="rows are locked by PostgreSQL only"
-    ),
-]
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 
 def at_once(calls: list[Callable[[], Any]]) -> list[Any]:

@@ -12,8 +12,6 @@ from mail.models import Message
 from payment.gateways import sandbox
 from payment.models import Payment, WebhookEvent
 
-pytestmark = pytest.mark.urls("tests.payment.urls")
-
 INBOX = "/api/payments/webhooks/sandbox/"
 
 

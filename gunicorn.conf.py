@@ -1,0 +1,5 @@
+"""How `gunicorn moa.wsgi` serves. WEB_CONCURRENCY says how many processes, PORT where."""
+
+threads = 4  # a request waits for the database, never for a broker or an SMTP server
+graceful_timeout = 8  # seconds; SIGTERM ends every process of Moa within ten
+control_socket_disable = True

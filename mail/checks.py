@@ -1,0 +1,146 @@
+"""System checks: settings that start well and lose or misdirect mail later.
+
+Each has an id that stays, so that one can be silenced by name (SILENCED_SYSTEM_CHECKS).
+"""
+
+from collections.abc import Iterator, Sequence
+from email.utils import parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from mail.addresses import InvalidAddress, normalise
+from mail.retry import Phase
+from mail.transport.dialogue import WAKE
+from mail.transport.smtp import PATIENCE
+
+OUTBOX = "mail.backends.OutboxBackend"
+DURABLE = ("fsync", "full_page_writes")
+
+
+@register()
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """The settings alone, on every start."""
+    return [*_infrastructure(), *_backends(), *_addresses(), *_lease()]
+
+
+@register(deploy=True)
+def check_redirection(**_: Any) -> list[CheckMessage]:
+    """With `check --deploy`: no customer's mail goes to a staging address."""
+    if not settings.MAIL_REDIRECT_TO:
+        return []
+    return [
+        Caution(
+            "MAIL_REDIRECT_TO is set: every mail goes to that address, none to a customer.",
+            hint="Unset MAIL_REDIRECT_TO, except on a staging system.",
+            id="mail.W002",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_durability(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """With `migrate` or `check --database`: a commit of PostgreSQL survives a power cut."""
+    return [warning for alias in databases or [] for warning in _durability(alias)]
+
+
+def _infrastructure() -> Iterator[CheckMessage]:
+    if connections["default"].vendor not in ("postgresql", "sqlite"):
+        yield Error(
+            "The database is neither PostgreSQL nor SQLite.",
+            hint="Set DATABASE_URL to postgres://user:password@host:5432/name.",
+            id="mail.E001",
+        )
+    if settings.CELERY_BROKER_URL.startswith("filesystem:") and not settings.DEBUG:
+        yield Error(
+            "The broker is made of files, which serve one machine and no production.",
+            hint="Set BROKER_URL to amqp://user:password@host:5672/vhost.",
+            id="mail.E002",
+        )
+    if settings.MAIL_CATCHER and not settings.DEBUG:
+        yield Error(
+            "The mail catcher is on outside DEBUG: it is for trying Moa out.",
+            hint="Unset MAIL_CATCHER.",
+            id="mail.E008",
+        )
+
+
+def _backends() -> Iterator[CheckMessage]:
+    if settings.EMAIL_BACKEND != OUTBOX:
+        yield Error(
+            "EMAIL_BACKEND is not the outbox: send_mail() would speak SMTP inside the request.",
+            hint=f"Set EMAIL_BACKEND to {OUTBOX!r}; what workers send with is MAIL_BACKEND.",
+            id="mail.E003",
+        )
+    if not settings.MAIL_BACKEND:
+        return
+    try:
+        backend = import_string(settings.MAIL_BACKEND)
+    except ImportError as error:
+        yield Error(
+            f"MAIL_BACKEND cannot be imported: {error}",
+            hint="Set MAIL_BACKEND to the path of a Django e-mail backend, or to nothing.",
+            id="mail.E004",
+        )
+        return
+    if isinstance(backend, type) and issubclass(backend, import_string(OUTBOX)):
+        yield Error(
+            "MAIL_BACKEND is the outbox itself: a worker would record each mail again, for ever.",
+            hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use EMAIL_URL.",
+            id="mail.E005",
+        )
+
+
+def _addresses() -> Iterator[CheckMessage]:
+    if settings.MAIL_REDIRECT_TO and not _is_address(settings.MAIL_REDIRECT_TO):
+        yield Error(
+            "MAIL_REDIRECT_TO is not a mail address.",
+            hint="Set MAIL_REDIRECT_TO to one such as staging@shop.example, or to nothing.",
+            id="mail.E006",
+        )
+    if not _is_address(parseaddr(settings.DEFAULT_FROM_EMAIL)[1]):
+        yield Error(
+            "DEFAULT_FROM_EMAIL holds no mail address.",
+            hint="Set DEFAULT_FROM_EMAIL to one such as: Shop <no-reply@shop.example>",
+            id="mail.E007",
+        )
+
+
+def _lease() -> Iterator[CheckMessage]:
+    """A connection being opened renews nothing, and a worker is given up after two leases."""
+    shortest = (PATIENCE[Phase.CONNECT] + WAKE) / 2
+    if settings.MAIL_LEASE.total_seconds() < shortest:
+        yield Caution(
+            "MAIL_LEASE is too short: a worker that waits for a connection would seem dead.",
+            hint=f"Set MAIL_LEASE to {shortest:g} seconds or more.",
+            id="mail.W003",
+        )
+
+
+def _durability(alias: str) -> Iterator[CheckMessage]:
+    if connections[alias].vendor != "postgresql":
+        return
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off'",
+            [list(DURABLE)],
+        )
+        off = [name for (name,) in cursor.fetchall()]
+    if off:
+        yield Caution(
+            f"PostgreSQL runs with {' and '.join(off)} off: a power cut can lose accepted mail.",
+            hint=f"Turn {' and '.join(off)} on in postgresql.conf.",
+            id="mail.W001",
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        normalise(text)
+    except InvalidAddress:
+        return False
+    return True

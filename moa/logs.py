@@ -1,0 +1,25 @@
+"""Logs: lines on standard error, and error mails to ADMINS.
+
+Error mails go out directly: a row in the outbox would roll back with the request they report.
+"""
+
+from typing import Any
+
+
+def configuration(level: str) -> dict[str, Any]:
+    """What LOGGING is, for lines from `level` on."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "line"},
+            "mail_admins": {
+                "class": "django.utils.log.AdminEmailHandler",
+                "level": "ERROR",
+                "email_backend": "django.core.mail.backends.smtp.EmailBackend",
+            },
+        },
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {"django.request": {"handlers": ["mail_admins"]}},
+    }

@@ -1,0 +1,65 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from mail.addresses import InvalidAddress, normalise
+from mail.admin.history import BoundedPaginator
+from seller import services
+from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin, person
+from seller.models import Subscription
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(OwnRowsAdmin):
+    """Contracts are made by their customers; here they are read, and ended."""
+
+    list_display = ["id", "name", "address", "product", "started_at", "ended_at"]
+    list_filter = [
+        ("ended_at", admin.EmptyFieldListFilter),
+        ("product", OwnRelatedFilter),
+    ]
+    list_select_related = ["product"]
+    search_fields = ["address"]
+    search_help_text = _("The whole e-mail address.")
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    actions = ["end"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find by the whole address, which an index knows, among however many."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            return queryset.filter(address=normalise(search_term)), False
+        except InvalidAddress:
+            return queryset.none(), False
+
+    @admin.action(description=_("End the selected subscriptions"), permissions=["end"])
+    def end(self, request: HttpRequest, subscriptions: QuerySet[Subscription]) -> None:
+        ended = 0
+        for subscription in subscriptions.active():  # type: ignore[attr-defined]
+            services.end_subscription(subscription=subscription)
+            self.log_change(request, subscription, "Ended.")
+            ended += 1
+        text = ngettext("%d subscription ended.", "%d subscriptions ended.", ended) % ended
+        self.message_user(request, text, messages.SUCCESS)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return person(request).has_perm("seller.change_subscription")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

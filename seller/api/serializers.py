@@ -1,0 +1,104 @@
+"""What the API says of products and terms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import NoReverseMatch
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from seller import validators
+from seller.models import Product, Seller, Terms
+
+
+class OwnSellerField(serializers.PrimaryKeyRelatedField[Seller]):
+    """A seller that the caller acts for; any other is as if it did not exist."""
+
+    def get_queryset(self) -> Any:
+        return Seller.objects.of(self.context["request"].user)
+
+
+class ProductSerializer(serializers.ModelSerializer[Product]):
+    seller = OwnSellerField(queryset=Seller.objects.none())
+
+    class Meta:
+        model = Product
+        fields = ["id", "seller", "name", "description", "price", "period_days", "is_active"]
+
+
+class TermsSerializer(serializers.ModelSerializer[Terms]):
+    state = serializers.SerializerMethodField()
+    message = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Terms
+        fields = [
+            "id",
+            "product",
+            "version",
+            "state",
+            "title",
+            "body",
+            "sha256",
+            "reason",
+            "effective_on",
+            "is_unfavourable",
+            "published_at",
+            "override_reason",
+            "message",
+        ]
+        read_only_fields = [
+            "product",
+            "version",
+            "sha256",
+            "published_at",
+            "override_reason",
+        ]
+
+    def get_state(self, terms: Terms) -> str:
+        return "published" if terms.is_published else "draft"
+
+    def get_message(self, terms: Terms) -> str | None:
+        """The URL of the broadcast that told of this version."""
+        return message_url(terms, self.context)
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """The notice, its placeholders shown as {name} and {address}; null for a first version."""
+
+    subject = serializers.CharField(allow_null=True)
+    text = serializers.CharField(allow_null=True)
+    html = serializers.CharField(allow_null=True)
+    recipients = serializers.IntegerField()
+
+
+class PublishSerializer(serializers.Serializer[Any]):
+    """What publishing asks for."""
+
+    override_reason = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=2_000,
+        validators=[validators.text],
+        help_text="Why the notice is shorter than the rule; needs the right to say so.",
+    )
+
+
+class PublishedSerializer(serializers.Serializer[Terms]):
+    """What publishing answers."""
+
+    terms = serializers.IntegerField(source="pk")
+    message = serializers.SerializerMethodField()
+
+    def get_message(self, terms: Terms) -> str | None:
+        """The URL of the broadcast, where its progress is seen; null for a first version."""
+        return message_url(terms, self.context)
+
+
+def message_url(terms: Terms, context: Mapping[str, Any]) -> str | None:
+    if terms.message_id is None:
+        return None
+    try:
+        return reverse("message-detail", args=[terms.message_id], request=context.get("request"))
+    except NoReverseMatch:
+        return None

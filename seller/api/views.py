@@ -1,0 +1,123 @@
+"""Products and terms over HTTP; what belongs to another seller is not found."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.generics import GenericAPIView, ListCreateAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from seller import services
+from seller.api.serializers import (
+    PreviewSerializer,
+    ProductSerializer,
+    PublishedSerializer,
+    PublishSerializer,
+    TermsSerializer,
+)
+from seller.models import Product, Terms
+from seller.preview import preview
+from seller.publishing import NoticeTooShort, PublishRefused, ReasonMissing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.db.models import QuerySet
+
+# What the caller can mend in the draft, and where; every other refusal is a conflict.
+FIELDS: dict[type[PublishRefused], str] = {
+    NoticeTooShort: "effective_on",
+    ReasonMissing: "reason",
+}
+
+
+class Conflict(APIException):
+    """The request cannot be met in the present state of things."""
+
+    status_code = 409
+    default_detail = "The request conflicts with the present state."
+    default_code = "conflict"
+
+
+class ProductList(ListCreateAPIView[Product]):
+    """The products of the sellers that the caller acts for."""
+
+    serializer_class = ProductSerializer
+    queryset = Product.objects.none()
+
+    def get_queryset(self) -> "QuerySet[Product]":
+        return Product.objects.of(caller(self.request)).order_by("-pk")
+
+
+class TermsOfProduct(ListCreateAPIView[Terms]):
+    """The versions of a product's terms; POST drafts the next one."""
+
+    serializer_class = TermsSerializer
+    queryset = Terms.objects.none()
+
+    def get_queryset(self) -> "QuerySet[Terms]":
+        return self._product().terms.order_by("-pk")
+
+    def perform_create(self, serializer: BaseSerializer[Terms]) -> None:
+        serializer.instance = services.draft_terms(
+            product=self._product(), **serializer.validated_data
+        )
+
+    def _product(self) -> Product:
+        return get_object_or_404(Product.objects.of(caller(self.request)), pk=self.kwargs["pk"])
+
+
+class OwnTermsView(GenericAPIView[Terms]):
+    """A version of the terms of a product of a seller that the caller acts for."""
+
+    serializer_class: Any = TermsSerializer
+    queryset = Terms.objects.none()
+
+    def get_queryset(self) -> "QuerySet[Terms]":
+        return Terms.objects.of(caller(self.request)).select_related("product__seller")
+
+
+class TermsDetail(OwnTermsView, RetrieveAPIView[Terms]):
+    """One version of terms."""
+
+
+class TermsPreview(OwnTermsView):
+    """The notice that publishing would send."""
+
+    serializer_class = PreviewSerializer
+
+    def get(self, request: Request, pk: int) -> Response:
+        return Response(self.get_serializer(preview(self.get_object())).data)
+
+
+class TermsPublish(OwnTermsView):
+    """Publish a draft and tell every active subscriber, in the background."""
+
+    serializer_class = PublishSerializer
+
+    @extend_schema(responses={202: PublishedSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            terms = services.publish_terms(
+                terms=self.get_object(), by=caller(request), **asked.validated_data
+            )
+        except PublishRefused as error:
+            raise refusal(error) from None
+        answer = PublishedSerializer(terms, context=self.get_serializer_context())
+        return Response(answer.data, status=202)
+
+
+def refusal(error: PublishRefused) -> APIException:
+    """The answer to a refused publication: 400 with the field that can be mended, else 409."""
+    field = FIELDS.get(type(error))
+    if field:
+        return ValidationError({field: [str(error)]}, code=error.code)
+    return Conflict(str(error), code=error.code)
+
+
+def caller(request: Request) -> "User":
+    return cast("User", request.user)

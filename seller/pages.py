@@ -1,0 +1,14 @@
+"""The public page of a version of terms, to which notices link for as long as they are kept."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from seller.models import Terms
+
+
+def terms(request: HttpRequest, pk: int) -> HttpResponse:
+    """The full text of a published version; a draft is not found."""
+    published = Terms.objects.published().select_related("product__seller")
+    return render(
+        request, "seller/terms_page.html", {"terms": get_object_or_404(published, pk=pk)}
+    )

@@ -1,0 +1,59 @@
+"""What a test sees of RabbitMQ, through AMQP alone."""
+
+import json
+from typing import Any
+
+import amqp
+from kombu import Connection
+
+QUEUES = ("mail.transactional", "mail.bulk", "mail.dead")
+
+
+class Broker:
+    """One virtual host."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def vhost(self) -> str:
+        return self.url.rpartition("/")[2]
+
+    def ready(self, queue: str) -> int:
+        """How many tasks of a queue no worker has taken."""
+        with Connection(self.url) as connection:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+
+    def delete(self, queue: str) -> None:
+        """Delete a queue with all that is in it, as somebody may do by hand."""
+        with Connection(self.url) as connection:
+            connection.default_channel.queue_delete(queue)
+
+    def delete_all(self) -> None:
+        """Leave nothing of Moa's in a broker that other tests have used."""
+        with Connection(self.url) as connection:
+            for queue in QUEUES:
+                connection.default_channel.queue_delete(queue)
+
+    def messages(self, queue: str) -> list[dict[str, Any]]:
+        """Everything in a queue: headers, properties and body; nothing is taken out."""
+        found = []
+        with Connection(self.url) as connection:
+            channel = connection.channel()
+            while message := channel.basic_get(queue):
+                found.append(
+                    {
+                        "headers": message.headers,
+                        "properties": {k: str(v) for k, v in message.properties.items()},
+                        "body": json.loads(message.body),
+                    }
+                )
+            # Closing the channel without an acknowledgement returns them all.
+        return found
+
+    def has(self, queue: str) -> bool:
+        try:
+            self.ready(queue)
+        except amqp.NotFound:
+            return False
+        return True

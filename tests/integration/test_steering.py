@@ -1,0 +1,62 @@
+"""Pause, resume and cancel bite while a broadcast is on its way."""
+
+import pytest
+
+from mail import outbox
+from mail.models import Batch, Message
+from tests.integration import shop, waiting
+from tests.servers.ports import wait_until
+from tests.servers.processes import Processes
+from tests.servers.smtp import SmtpServer
+
+SUBSCRIBERS = 600
+
+
+@pytest.fixture
+def running(processes: Processes, smtp: SmtpServer) -> Message:
+    """A broadcast of which some have been told and most have not."""
+    smtp.on("dot", delay=0.02)
+    processes.relay()
+    processes.worker("-c", "2")
+    product = shop.make_product()
+    shop.subscribe_many(product, SUBSCRIBERS)
+    message = shop.publish_change(product)
+    smtp.wait_for(50, seconds=60)
+    return message
+
+
+def stands_still() -> bool:
+    """No worker holds a Batch any more."""
+    return not Batch.objects.filter(closed_at=None).exists()
+
+
+def test_a_paused_broadcast_stops_and_goes_on_where_it_was(running: Message, smtp: SmtpServer):
+    outbox.pause(running)
+    told_at_pause = len(smtp.taken)
+    wait_until(stands_still, what="the workers to stop")
+    told = len(smtp.taken)
+    wait_until(lambda: not still_turning(running), what="the rows to be turned")
+    parked = running.deliveries.filter(parked=True, state="queued").count()
+
+    assert told - told_at_pause <= 20  # the mails in the workers' hands, not their Batches
+    assert parked == SUBSCRIBERS - told
+    outbox.resume(running)
+    smtp.clear_rules()
+    assert waiting.settled(running) == {"sent": SUBSCRIBERS}
+    assert set(smtp.recipients().values()) == {1}
+
+
+def test_a_cancelled_broadcast_never_tells_the_rest(running: Message, smtp: SmtpServer):
+    outbox.cancel(running)
+    told_at_cancel = len(smtp.taken)
+    wait_until(stands_still, what="the workers to stop")
+    wait_until(lambda: not still_turning(running), what="the rows to be turned")
+
+    told = len(smtp.taken)
+    assert told - told_at_cancel <= 20
+    assert waiting.counts(running) == {"sent": told, "cancelled": SUBSCRIBERS - told}
+
+
+def still_turning(message: Message) -> bool:
+    message.refresh_from_db()
+    return message.turning

@@ -1,0 +1,124 @@
+"""System checks of the mail app: each id, what calls for it, and that good settings have none."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.checks import registry
+from django.db import connection, connections
+
+from mail import checks
+
+OUTBOX = "mail.backends.OutboxBackend"
+
+
+@pytest.fixture(autouse=True)
+def production(settings):
+    """Settings with which nothing is wrong; the test run itself has another EMAIL_BACKEND."""
+    settings.DEBUG = False
+    settings.CELERY_BROKER_URL = "amqp://guest:guest@broker.example:5672//"
+    settings.MAIL_CATCHER = False
+    settings.EMAIL_BACKEND = OUTBOX
+    settings.MAIL_BACKEND = ""
+    settings.MAIL_REDIRECT_TO = ""
+    settings.DEFAULT_FROM_EMAIL = "모아 구독 <no-reply@shop.example>"
+    settings.MAIL_LEASE = timedelta(seconds=8)
+
+
+def found() -> list[str]:
+    return [message.id for message in [*checks.check_settings(), *checks.check_redirection()]]
+
+
+def test_settings_for_production_have_no_fault():
+    assert found() == []
+
+
+def test_the_embedded_default_has_no_fault(settings):
+    settings.DEBUG = True
+    settings.CELERY_BROKER_URL = "filesystem://"
+    settings.MAIL_CATCHER = True
+
+    assert found() == []
+
+
+def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
+    monkeypatch.setattr(connections["default"], "vendor", "mysql")
+
+    assert found() == ["mail.E001"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("CELERY_BROKER_URL", "filesystem://", "mail.E002"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend", "mail.E003"),
+        ("MAIL_BACKEND", "anymail.backends.nowhere.EmailBackend", "mail.E004"),
+        ("MAIL_BACKEND", "nonsense", "mail.E004"),
+        ("MAIL_REDIRECT_TO", "staging", "mail.E006"),
+        ("DEFAULT_FROM_EMAIL", "모아 구독", "mail.E007"),
+        ("DEFAULT_FROM_EMAIL", "webmaster@localhost", "mail.E007"),
+        ("MAIL_CATCHER", True, "mail.E008"),
+        ("MAIL_REDIRECT_TO", "staging@shop.example", "mail.W002"),
+        ("MAIL_LEASE", timedelta(seconds=2), "mail.W003"),
+    ],
+)
+def test_a_setting_that_would_lose_or_misdirect_mail_is_told(settings, name, value, expected):
+    setattr(settings, name, value)
+
+    assert expected in found()
+
+
+def test_a_backend_that_records_mails_again_is_refused(settings):
+    settings.MAIL_BACKEND = OUTBOX
+
+    assert found() == ["mail.E005"]
+
+
+def test_a_backend_that_sends_is_accepted(settings):
+    settings.MAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+    assert found() == []
+
+
+def test_every_fault_is_told_with_what_to_set(settings):
+    settings.CELERY_BROKER_URL = "filesystem://"
+    settings.MAIL_REDIRECT_TO = "staging"
+    settings.DEFAULT_FROM_EMAIL = ""
+
+    messages = checks.check_settings()
+
+    assert [message.id for message in messages] == ["mail.E002", "mail.E006", "mail.E007"]
+    assert all(message.hint.startswith("Set ") for message in messages)
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_not_named_is_not_asked(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert checks.check_durability(databases=None) == []
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fsync", "full_page_writes", "named"),
+    [("off", "on", "fsync"), ("on", "off", "full_page_writes"), ("on", "on", "")],
+)
+def test_a_postgresql_that_forgets_at_a_power_cut_is_told(fsync, full_page_writes, named):
+    with connection.cursor() as cursor:  # PostgreSQL looks among temporary views first
+        cursor.execute(
+            "CREATE TEMPORARY VIEW pg_settings AS SELECT * FROM (VALUES ('fsync', %s), "
+            "('full_page_writes', %s)) AS settings (name, setting)",
+            [fsync, full_page_writes],
+        )
+
+    messages = checks.check_durability(databases=["default"])
+
+    assert [message.id for message in messages] == (["mail.W001"] if named else [])
+    assert all(f"with {named} off" in message.msg for message in messages)
+
+
+def test_the_checks_are_registered():
+    names = {
+        check.__name__ for check in registry.registry.get_checks(include_deployment_checks=True)
+    }
+
+    assert {"check_settings", "check_redirection", "check_durability"} <= names
