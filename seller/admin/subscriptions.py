@@ -53,7 +53,7 @@ class SubscriptionAdmin(OwnRowsAdmin):
         self.message_user(request, text, messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
+        return self._acts_for_somebody(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
