@@ -107,7 +107,7 @@ class DeliveryAdmin(DeliveryColumns, HistoryAdmin):
     ) -> HttpResponse | None:
         if "sure" not in request.POST:
             question = _("Resend what may have arrived? The recipient may get a second copy.")
-            return ask(self, request, action="resend_held", question=question)
+            return ask(self, request, queryset, action="resend_held", question=question)
         held = _bare(queryset).filter(state=Delivery.State.UNCERTAIN)
         count = steering.resend(held, by=request.user, include_uncertain=True)
         self.message_user(request, _("%(count)d are queued again.") % {"count": count})
@@ -117,7 +117,7 @@ class DeliveryAdmin(DeliveryColumns, HistoryAdmin):
     def mark_sent(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
         if "sure" not in request.POST:
             question = _("Mark as sent? Have evidence: nothing will be sent any more.")
-            return ask(self, request, action="mark_sent", question=question)
+            return ask(self, request, queryset, action="mark_sent", question=question)
         count = steering.mark_sent(_bare(queryset), by=request.user)
         self.message_user(request, _("%(count)d are marked as sent.") % {"count": count})
         return None

@@ -13,6 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 
+SHOWN = 10  # rows named in a question
+
 
 @dataclass(frozen=True)
 class Button:
@@ -100,17 +102,21 @@ class ReasonForm(forms.Form):
 def ask(
     model_admin: HistoryAdmin,
     request: HttpRequest,
+    rows: QuerySet[Any],
     *,
     action: str,
     question: Any,
     form: forms.Form | None = None,
 ) -> TemplateResponse:
-    """The page that asks before an action is done; it posts the same action, with `sure`."""
+    """The page that asks before an action is done to rows; it posts the action again, with `sure`."""
+    shown = list(rows[: SHOWN + 1])
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question,
         "opts": model_admin.opts,
         "action": action,
+        "rows": shown[:SHOWN],
+        "more": len(shown) > SHOWN,
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "on_page": "on_page" in request.POST,

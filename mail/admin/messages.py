@@ -130,7 +130,7 @@ class MessageAdmin(MessageColumns, HistoryAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
         if "sure" not in request.POST:
             question = _("Cancel for ever? What has not left yet will never be sent.")
-            return ask(self, request, action="cancel", question=question)
+            return ask(self, request, queryset, action="cancel", question=question)
         for message in queryset:
             steering.cancel(message, by=request.user)
         self.message_user(request, _("Cancelled."))

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
-from django.db.models import Q
 
 from moa.sample import people, shops
 from seller.calendar import today
@@ -18,9 +17,6 @@ from seller.models import Product, Seller, Subscription, Terms
 from seller.services import draft_terms, publish_terms
 
 PAGE = 5_000  # rows in one statement's transaction; bounds the memory
-MAY = Q(content_type__app_label="seller") & ~Q(codename__startswith="delete_") & ~Q(
-    codename="override_notice_period"
-) | Q(content_type__app_label="payment", codename__startswith="view_")
 
 
 class Command(BaseCommand):
@@ -90,7 +86,6 @@ def make_seller(shop: shops.Shop) -> tuple[Seller, User]:
     if is_new:
         user.set_password(f"{shop.username}-moa" if settings.DEBUG else None)
         user.save()
-        user.user_permissions.set(Permission.objects.filter(MAY))
         seller.staff.add(user)
     return seller, user
 
