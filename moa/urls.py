@@ -24,6 +24,7 @@ api_urls = [
 urlpatterns = [
     *accounts.password_reset_urls(),
     path("admin/", admin.site.urls),
+    path("", include("seller.urls")),
     path("api/", include(api_urls)),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
