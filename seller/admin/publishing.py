@@ -42,7 +42,7 @@ class PublishView:
         terms = self.model_admin.get_object(request, unquote(object_id))
         if terms is None:
             raise Http404
-        if not person(request).has_perm("seller.change_terms"):
+        if not self.model_admin.has_change_permission(request):
             raise PermissionDenied
         form = PublishForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
