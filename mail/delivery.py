@@ -34,6 +34,10 @@ DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
 DATABASE_RETRY = 0.5  # seconds
 
 
+class ContentErased(LookupError):
+    """The content was erased when its time was over; nothing is left to send."""
+
+
 def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
     """Deliver a Batch, or do nothing when it cannot be claimed.
 
@@ -124,9 +128,12 @@ class Run:
     def _answer(self, delivery: Delivery) -> Answer:
         try:
             envelope = self._envelope(delivery)
-        except Exception as error:
-            logger.exception("delivery %s: its content cannot be made", delivery.pk)
-            return Answer(phase=Phase.CONTENT, code=554, text=f"content: {type(error).__name__}")
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:  # whose text may hold the mail, and belongs in no log
+            reason = type(error).__name__
+            logger.error("delivery %s: its content cannot be made: %s", delivery.pk, reason)
+            return Answer(phase=Phase.CONTENT, code=554, text=f"content: {reason}")
         return self.transport.deliver(envelope, self.claim)
 
     def _envelope(self, delivery: Delivery) -> Envelope:
@@ -153,8 +160,14 @@ class Run:
 
 
 def stored_mime(message: Message) -> bytes:
-    """The content of one Message; a Batch of many is never held in memory as a whole."""
-    return bytes(Message.objects.values_list("mime", flat=True).get(pk=message.pk))
+    """The content of one Message; a Batch of many is never held in memory as a whole.
+
+    Raises ContentErased.
+    """
+    mime = bytes(Message.objects.values_list("mime", flat=True).get(pk=message.pk))
+    if not mime:
+        raise ContentErased
+    return mime
 
 
 T = TypeVar("T")

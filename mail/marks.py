@@ -63,7 +63,8 @@ class PostgresMarker:
     def _connection(self) -> psycopg.Connection[tuple[bool]]:
         name = f"wait_for_disk={self.wait_for_disk}"
         if name not in _kept.__dict__:
-            params = connection.get_connection_params()
+            # Django turns prepared statements off, for all of a connection.
+            params = connection.get_connection_params() | {"prepare_threshold": 5}
             params.pop("cursor_factory", None)
             made = psycopg.connect(**params, autocommit=True)
             made.execute(f"SET synchronous_commit = {'on' if self.wait_for_disk else 'off'}")

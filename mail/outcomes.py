@@ -44,8 +44,7 @@ def settle_one(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdic
     message = claim.messages[delivery.message_id]
     changes = _changes(delivery, message, answer, verdict)
     with transaction.atomic():
-        _leave(claim, delivery, changes)
-        if changes["state"] != State.SENT:
+        if _leave(claim, delivery, changes) and changes["state"] != State.SENT:
             _note_attempt(claim, delivery, answer, verdict, changes)
     return True
 
@@ -108,10 +107,13 @@ def _open_rows(claim: Claim) -> Any:
     return Delivery.objects.filter(state=State.QUEUED, batch__in=mine)
 
 
-def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> None:
-    if _open_rows(claim).filter(pk=delivery.pk).update(**changes):
-        record.count([(delivery.message_id, State.QUEUED, changes["state"])])
-        record.notice_flags([delivery.message_id])
+def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> bool:
+    """Change the row of an open Delivery; False when it is not this claim's any more."""
+    if not _open_rows(claim).filter(pk=delivery.pk).update(**changes):
+        return False
+    record.count([(delivery.message_id, State.QUEUED, changes["state"])])
+    record.notice_flags([delivery.message_id])
+    return True
 
 
 def _changes(

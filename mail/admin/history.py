@@ -13,6 +13,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 
+from mail import access
+
+SHOWN = 10  # rows named in a question
+
 
 @dataclass(frozen=True)
 class Button:
@@ -91,6 +95,20 @@ class HistoryAdmin(Unwritable, admin.ModelAdmin):  # type: ignore[type-arg]
         return response
 
 
+class SharedHistoryAdmin(HistoryAdmin):
+    """For what concerns sellers: their staff need no permission of Django's, and see their own."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever the admin lets in; which rows those are, the queryset says."""
+        return True
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        return access.may_steer(request.user)
+
+
 class ReasonForm(forms.Form):
     """Why a person does it."""
 
@@ -100,17 +118,21 @@ class ReasonForm(forms.Form):
 def ask(
     model_admin: HistoryAdmin,
     request: HttpRequest,
+    rows: QuerySet[Any],
     *,
     action: str,
     question: Any,
     form: forms.Form | None = None,
 ) -> TemplateResponse:
-    """The page that asks before an action is done; it posts the same action, with `sure`."""
+    """The page that asks before an action is done to rows; it posts the action again, with `sure`."""
+    shown = list(rows[: SHOWN + 1])
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question,
         "opts": model_admin.opts,
         "action": action,
+        "rows": shown[:SHOWN],
+        "more": len(shown) > SHOWN,
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "on_page": "on_page" in request.POST,

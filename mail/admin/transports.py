@@ -32,7 +32,7 @@ class TransportAdmin(HistoryAdmin):
         form = ReasonForm(request.POST if "sure" in request.POST else None)
         if not form.is_valid():
             question = _("Stop sending until somebody releases it?")
-            return ask(self, request, action="hold", question=question, form=form)
+            return ask(self, request, queryset, action="hold", question=question, form=form)
         steering.hold(queryset, reason=form.cleaned_data["reason"], by=request.user)
         self.message_user(request, _("Stopped. What workers have in hand is finished."))
         return None

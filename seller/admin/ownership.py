@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import ForeignKey, QuerySet
     from django.forms import ModelChoiceField
+    from django.utils.functional import _StrPromise
 
     ModelAdmin = admin.ModelAdmin[Any]
 else:
@@ -64,3 +65,13 @@ class OwnRowsAdmin(ModelAdmin):
         if "acts_for_somebody" not in known:
             known["acts_for_somebody"] = user.is_superuser or Seller.objects.of(user).exists()
         return bool(known["acts_for_somebody"])
+
+
+class OwnRelatedFilter(admin.RelatedFieldListFilter):
+    """Filter by a related row of one's own; looks at the related table only, however many rows."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
+    ) -> list[tuple[str, str | _StrPromise]]:
+        own = field.remote_field.model.objects.of(person(request))
+        return [(str(row.pk), str(row)) for row in own]

@@ -4,14 +4,14 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from seller.admin.ownership import OwnRowsAdmin
+from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
 from seller.models import Product
 
 
 @admin.register(Product)
 class ProductAdmin(OwnRowsAdmin):
     list_display = ["name", "seller", "won", "period_days", "is_active"]
-    list_filter = ["is_active", ("seller", admin.RelatedOnlyFieldListFilter)]
+    list_filter = ["is_active", ("seller", OwnRelatedFilter)]
     list_select_related = ["seller"]
     search_fields = ["name"]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -42,8 +42,10 @@ class PublishView:
         terms = self.model_admin.get_object(request, unquote(object_id))
         if terms is None:
             raise Http404
-        form = PublishForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        if not self.model_admin.has_change_permission(request):
+            raise PermissionDenied
+        form = PublishForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
             self._publish(request, terms, form.cleaned_data["override_reason"])
             terms.refresh_from_db()
         if terms.is_published:

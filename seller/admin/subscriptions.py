@@ -7,8 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from mail.addresses import InvalidAddress, normalise
+from mail.admin.history import BoundedPaginator
 from seller import services
-from seller.admin.ownership import OwnRowsAdmin
+from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
 from seller.models import Subscription
 
 
@@ -19,12 +20,15 @@ class SubscriptionAdmin(OwnRowsAdmin):
     list_display = ["id", "name", "address", "product", "started_at", "ended_at"]
     list_filter = [
         ("ended_at", admin.EmptyFieldListFilter),
-        ("product", admin.RelatedOnlyFieldListFilter),
+        ("product", OwnRelatedFilter),
     ]
     list_select_related = ["product"]
     search_fields = ["address"]
     search_help_text = _("The whole e-mail address.")
+    paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
     actions = ["end"]
 
     def get_search_results(
@@ -49,7 +53,7 @@ class SubscriptionAdmin(OwnRowsAdmin):
         self.message_user(request, text, messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
+        return self._acts_for_somebody(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

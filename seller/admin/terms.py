@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from seller import services
-from seller.admin.ownership import OwnRowsAdmin, person
+from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin, person
 from seller.admin.publishing import PublishView
 from seller.calendar import today
 from seller.models import Product, Terms
@@ -26,7 +26,7 @@ class TermsAdmin(OwnRowsAdmin):
     list_filter = [
         ("published_at", admin.EmptyFieldListFilter),
         "is_unfavourable",
-        ("product", admin.RelatedOnlyFieldListFilter),
+        ("product", OwnRelatedFilter),
     ]
     search_fields = ["title", "product__name"]
     ordering = ["-pk"]

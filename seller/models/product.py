@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from django.core.validators import MaxLengthValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
@@ -53,10 +53,14 @@ class Product(models.Model):
         _("description"), blank=True, validators=[validators.text, MaxLengthValidator(5_000)]
     )
     price = models.PositiveIntegerField(
-        _("price"), validators=[MinValueValidator(1)], help_text=_("Won per period, VAT included.")
+        _("price"),
+        validators=[MinValueValidator(1), MaxValueValidator(100_000_000)],
+        help_text=_("Won per period, VAT included."),
     )
     period_days = models.PositiveIntegerField(
-        _("period in days"), default=30, validators=[MinValueValidator(1)]
+        _("period in days"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(3_660)],
     )
     is_active = models.BooleanField(_("on sale"), default=True)
 

@@ -20,8 +20,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.django_db(transaction=True))
 
 
+@pytest.fixture(scope="session")
+def spare_vhosts() -> list[str]:
+    """URLs of virtual hosts that no test has used."""
+    return []
+
+
 @pytest.fixture
-def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
+def broker(request: pytest.FixtureRequest) -> Broker:
     """RabbitMQ with nothing of Moa's in it: a virtual host of the test's own, if it can be had.
 
     A test that asks for `rabbitmq` as well, to do it harm, gets one on that private node.
@@ -30,12 +36,12 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
     if given and "rabbitmq" not in request.fixturenames:
         broker = Broker(given)
         broker.delete_all()
-        yield broker
-        return
-    server = request.getfixturevalue("rabbitmq")
-    vhost = f"test-{uuid.uuid4().hex[:8]}"
-    yield Broker(server.add_vhost(vhost))
-    server.delete_vhost(vhost)
+        return broker
+    spare = request.getfixturevalue("spare_vhosts")
+    if not spare:
+        names = [f"test-{uuid.uuid4().hex[:8]}" for _ in range(20)]
+        spare += request.getfixturevalue("rabbitmq").add_vhosts(*names)
+    return Broker(spare.pop())
 
 
 @pytest.fixture

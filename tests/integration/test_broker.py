@@ -109,7 +109,7 @@ def test_a_wiped_broker_loses_no_mail(processes: Processes, smtp: SmtpServer, ra
     wait_until(lambda: broker.ready("mail.transactional") > 0, what="the task")
 
     rabbitmq.ctl("delete_vhost", broker.vhost)
-    rabbitmq.add_vhost(broker.vhost)
+    rabbitmq.add_vhosts(broker.vhost)
     processes.worker()
 
     smtp.wait_for(50, seconds=60)

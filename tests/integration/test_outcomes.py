@@ -143,19 +143,21 @@ def test_i2_no_transaction_is_open_while_smtp_is_spoken(processes: Processes, sm
     """I2, seen in PostgreSQL while the server makes the worker wait for its reply."""
     slow = smtp.on("dot", hold=True)
     processes.relay()
-    processes.worker()
+    own_name = f"{processes.environ['DATABASE_URL']}?application_name=tests-worker"
+    processes.worker(DATABASE_URL=own_name)
     message = outbox.send(receipt(), kind=RECEIPT)
     assert slow.reached.wait(60)
 
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT state, query FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT state, xact_start FROM pg_stat_activity"
+            " WHERE application_name = 'tests-worker' AND datname = current_database()"
         )
-        print(cursor.fetchall())
+        sessions = cursor.fetchall()
 
     slow.release()
-    assert 0
+    assert sessions
+    assert set(sessions) == {("idle", None)}
     assert waiting.settled(message) == {"sent": 1}
 
 

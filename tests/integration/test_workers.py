@@ -105,8 +105,8 @@ def test_i3_a_batch_that_is_published_five_times_is_delivered_once(
 def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
     processes: Processes, smtp: SmtpServer
 ):
-    """I3: its mail has gone to somebody else; it sees that before the dot."""
-    caught = smtp.on("data", address="user5@*", hold=True, times=1)
+    """I3: its mails have gone to somebody else; it sees that before the dot."""
+    caught = smtp.on("data", address="user0@*", hold=True, times=1)
     processes.relay()
     frozen = processes.worker()
     message = outbox.send(receipt(*EVERYBODY[:10]), kind=RECEIPT)
@@ -161,12 +161,11 @@ def test_two_relays_bind_each_mail_once(processes: Processes, smtp: SmtpServer):
 def test_when_the_leading_relay_is_killed_another_takes_over(
     processes: Processes, smtp: SmtpServer
 ):
-    first = processes.relay().wait_ready()
-    second = processes.relay().wait_ready()
+    leader = processes.relay().wait_ready()
+    processes.relay()
     processes.worker().wait_ready()
-    leader = first if "leads" in first.output() else second
 
     leader.kill()
     outbox.send(receipt(), kind=RECEIPT)
 
-    smtp.wait_for(1, seconds=12)
+    smtp.wait_for(1, seconds=20)

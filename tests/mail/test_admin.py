@@ -170,6 +170,7 @@ def test_cancel_asks_first(operator: Client, news: Message):
     page = act(operator, "message", "cancel", news.pk)
     news.refresh_from_db()
     assert "Cancel for ever?" in page
+    assert "News for {name}" in page
     assert news.cancelled_at is None
 
     act(operator, "message", "cancel", news.pk, sure="yes")

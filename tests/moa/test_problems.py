@@ -79,6 +79,7 @@ def test_an_error_is_a_problem_with_its_status_and_code(error: Exception, status
             [("people.1.name", "required"), ("people.1.tags.1", "invalid")],
         ),
         (refusal({"people": []}), [("", "crowded")]),
+        (exceptions.ValidationError([{}, {"name": ["no"]}]), [("1.name", "invalid")]),
         (selection.InvalidFilter("limit", "too many"), [("limit", "invalid_filter")]),
         (ValidationError({"title": ["long"]}, code="x"), [("title", "invalid")]),
         (ValidationError("no", code="refused"), [("", "refused")]),

@@ -101,7 +101,7 @@ class Processes:
         self.started: list[Process] = []
 
     def relay(self, **environ: str) -> Process:
-        """Start a relay; it is ready when it leads or stands by."""
+        """Start a relay; it is ready when it leads, or has led and waits."""
         return self._start(*RELAY, name="relay", ready=r"relay \S+ (leads|waits)", environ=environ)
 
     def worker(self, *options: str, **environ: str) -> Process:
