@@ -100,12 +100,23 @@ def take(batch_id: int) -> Claim | None:
     return claim
 
 
+CRASHES_SEEN = """
+    SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || extract(epoch FROM stats_reset)
+      FROM pg_stat_bgwriter
+"""
+
+
 def server_started() -> str:
-    """When the database server started: marks made before it crashed may be missing after."""
+    """What changes whenever the database server crashes: marks made before may be missing after.
+
+    The start of the server alone would not do. When one of its processes is killed, by the
+    kernel's OOM killer say, PostgreSQL recovers from its log without starting anew; its
+    statistics are reset then, as after every crash.
+    """
     if connection.vendor != "postgresql":
         return ""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_postmaster_start_time()::text")
+        cursor.execute(CRASHES_SEEN)
         return str(cursor.fetchone()[0])
 
 
