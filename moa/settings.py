@@ -225,6 +225,7 @@ SPECTACULAR_SETTINGS = {
         "moa.schema.document_problems",
     ],
 }
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="")
 PAYMENT_SANDBOX: bool = env.bool("PAYMENT_SANDBOX", default=DEBUG)
 PAYMENT_WEBHOOK_SECRETS: list[str] = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
 
