@@ -73,11 +73,16 @@ class Claim:
         self.deadline = _deadline(before)
 
 
-def take(batch_id: int) -> Claim | None:
-    """Claim a Batch, or return None: it is another's, done, or its transport is held."""
-    before, token = boottime(), uuid.uuid4()
+def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
+    """Claim a Batch, or return None: it is another's, done, or its transport is held.
+
+    Called again with the same token, after the database was away, it goes on with what it may
+    have claimed then without having been told.
+    """
+    before, token = boottime(), token or uuid.uuid4()
     held = Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now())
-    claimed = Batch.objects.filter(~Exists(held), pk=batch_id, token=None, closed_at=None).update(
+    free = ~Exists(held) & Q(token=None)
+    claimed = Batch.objects.filter(free | Q(token=token), pk=batch_id, closed_at=None).update(
         token=token,
         worker=_name(),
         claimed_at=Now(),
