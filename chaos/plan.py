@@ -9,15 +9,15 @@ CLOSEST, FARTHEST = 2.0, 4.0  # seconds between two faults
 
 KILLS = {
     "web.master.kill": 2,
-    "web.worker.kill": 2,
-    "relay.kill": 3,
-    "worker.parent.kill": 3,
-    "worker.child.kill": 4,
-    "worker.machine.kill": 2,
-    "broker.kill": 2,
+    "web.worker.kill": 4,
+    "relay.kill": 6,
+    "worker.parent.kill": 6,
+    "worker.child.kill": 9,
+    "worker.machine.kill": 5,
+    "broker.kill": 3,
     "postgresql.kill": 1,
     "postgresql.backend.kill": 1,
-    "postgresql.crash": 2,
+    "postgresql.crash": 1,
     "postgresql.stop": 1,
 }
 """How often each fault comes, beside the others. Those that end in `kill` are SIGKILLs."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from chaos.unit import Unit, launch, members, send
+from chaos.unit import Unit, end_session, launch, send
 from tests.servers.ports import answers, free_port, wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.rabbitmq import RabbitMQ
@@ -76,8 +76,7 @@ class Stack:
             if unit.keeper.is_alive():
                 unit.keeper.join(130 if unit.name in ("broker", "postgresql") else 5)
             for session in unit.sessions:
-                for pid in members(session):
-                    send(pid, signal.SIGKILL)
+                end_session(session)
         self.postgresql.discard()
         self.broker.discard()
         return seconds
@@ -141,7 +140,7 @@ class Stack:
         }
 
     def _begin(self, name: str, start: Callable[[], Any], *, wait: bool = True) -> None:
-        unit = self.units[name] = Unit(name, start)
+        unit = self.units[name] = Unit(name, start, tidy=name == "web")
         if wait:
             unit.begin()
         else:

@@ -18,9 +18,11 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 class Unit:
     """One supervised process, and when it was up and down."""
 
-    def __init__(self, name: str, start: Start) -> None:
+    def __init__(self, name: str, start: Start, *, tidy: bool = False) -> None:
         self.name = name
         self.start = start
+        self.tidy = tidy
+        """Whether its orphans are ended before it is started again, as a service manager does."""
         self.process: subprocess.Popen[bytes] | None = None
         self.sessions: list[int] = []
         """The pids of all processes it ever was: each began a session of its own."""
@@ -66,6 +68,8 @@ class Unit:
             self.process = None
             if self.ending.wait(PAUSE):
                 return
+            if self.tidy and self.sessions:
+                end_session(self.sessions[-1])
             try:
                 self.process = self.start()
             except Exception as error:  # it was killed while it started, most likely
@@ -116,3 +120,9 @@ def members(session: int) -> list[int]:
                 if int(fields[3]) == session and fields[0] != "Z":
                     found.append(int(entry.name))
     return found
+
+
+def end_session(session: int) -> None:
+    """SIGKILL to all that is left of a session."""
+    for pid in members(session):
+        send(pid, signal.SIGKILL)
