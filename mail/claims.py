@@ -73,11 +73,16 @@ class Claim:
         self.deadline = _deadline(before)
 
 
-def take(batch_id: int) -> Claim | None:
-    """Claim a Batch, or return None: it is another's, done, or its transport is held."""
-    before, token = boottime(), uuid.uuid4()
+def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
+    """Claim a Batch, or return None: it is another's, done, or its transport is held.
+
+    Called again with the same token, after the database was away, it goes on with what it may
+    have claimed then without having been told.
+    """
+    before, token = boottime(), token or uuid.uuid4()
     held = Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now())
-    claimed = Batch.objects.filter(~Exists(held), pk=batch_id, token=None, closed_at=None).update(
+    free = ~Exists(held) & Q(token=None)
+    claimed = Batch.objects.filter(free | Q(token=token), pk=batch_id, closed_at=None).update(
         token=token,
         worker=_name(),
         claimed_at=Now(),
@@ -100,12 +105,23 @@ def take(batch_id: int) -> Claim | None:
     return claim
 
 
+CRASHES_SEEN = """
+    SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || extract(epoch FROM stats_reset)
+      FROM pg_stat_bgwriter
+"""
+
+
 def server_started() -> str:
-    """When the database server started: marks made before it crashed may be missing after."""
+    """What changes whenever the database server crashes: marks made before may be missing after.
+
+    The start of the server alone would not do. When one of its processes is killed, by the
+    kernel's OOM killer say, PostgreSQL recovers from its log without starting anew; its
+    statistics are reset then, as after every crash.
+    """
     if connection.vendor != "postgresql":
         return ""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_postmaster_start_time()::text")
+        cursor.execute(CRASHES_SEEN)
         return str(cursor.fetchone()[0])
 
 

@@ -7,6 +7,7 @@ dot, anything else in its own row. So of a worker that dies, at most one mail is
 
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -43,8 +44,24 @@ def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
 
     `is_stopping` is asked between mails; once true, the rest of the Batch is released.
     """
-    if claim := claims.take(batch_id):
+    if claim := claim_when_possible(batch_id, is_stopping):
         Run(claim, transport_for(claim.lane), is_stopping).run()
+
+
+def claim_when_possible(batch_id: int, is_stopping: Callable[[], bool]) -> Claim | None:
+    """Claim a Batch; while the database is away, wait for it.
+
+    To give up would spend the task, and the Batch would lie until its id is published again.
+    """
+    token = uuid.uuid4()
+    while True:
+        try:
+            return claims.take(batch_id, token)
+        except DATABASE_AWAY:
+            if is_stopping():
+                raise
+            connection.close()
+            time.sleep(DATABASE_RETRY)
 
 
 class Run:
