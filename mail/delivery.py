@@ -60,6 +60,7 @@ class Run:
         self.skeletons: dict[int, Skeleton] = {}
         self.stopped: set[int] = set()
         self.losses = 0
+        self.reserved = self.settled = 0
 
     def run(self) -> None:
         """Offer every mail, then write the acceptances, release what is left, close the Batch."""
@@ -80,6 +81,7 @@ class Run:
         until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
         until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
+        until_written(lambda: pacing.give_back(lane, self.reserved - self.settled))
         if trouble:
             verdict, answer = trouble
             logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
@@ -88,6 +90,7 @@ class Run:
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
         pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries))
+        self.reserved = pace.allowed or 0
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
                 self._skip(self.claim.stopped_messages())
@@ -120,6 +123,7 @@ class Run:
             )
         if settled:
             self.claim.through_id = delivery.pk
+            self.settled += 1
         self.losses = self.losses + 1 if answer.is_loss else 0
         if self.losses >= LOSSES_THAT_HOLD:
             return OUTAGE, answer

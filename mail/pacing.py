@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from datetime import time as clock
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail.models import Lane, Transport
@@ -56,6 +59,8 @@ def reserve(lane: Lane, mails: int) -> Pace:
             used = row.day_count if row.day == today else 0
             allowed = max(0, min(mails, rate.per_day - used))
             row.day, row.day_count = today, used + allowed
+            if allowed < mails:
+                _hold_until_tomorrow(lane, now)
         start, interval = None, timedelta(0)
         if rate.per_second is not None:
             start, interval = (
@@ -65,6 +70,25 @@ def reserve(lane: Lane, mails: int) -> Pace:
             row.next_slot_at = start + allowed * interval
         row.save(update_fields=["day", "day_count", "next_slot_at"])
     return Pace(start=start, interval=interval, allowed=allowed)
+
+
+def give_back(lane: Lane, mails: int) -> None:
+    """Return places of the day's quota that were reserved for mails that were not offered."""
+    if settings.MAIL_RATE.per_day is not None and mails > 0:
+        today = timezone.localdate()
+        row = Transport.objects.filter(lane=_bucket(lane), day=today, day_count__gte=mails)
+        row.update(day_count=F("day_count") - mails)
+
+
+def _hold_until_tomorrow(lane: Lane, now: datetime) -> None:
+    """With the day's quota reserved, nothing is claimed or bound in vain until midnight."""
+    midnight = datetime.combine(
+        timezone.localdate(now) + timedelta(days=1), clock.min, timezone.get_current_timezone()
+    )
+    free = Q(held_until=None) | Q(held_until__lte=Now())
+    Transport.objects.filter(free, lane=lane).update(
+        held_until=midnight, held_by="", reason="the day's quota of MAIL_RATE is used up"
+    )
 
 
 def _bucket(lane: Lane) -> Lane:

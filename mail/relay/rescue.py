@@ -38,6 +38,7 @@ class Rescuer:
 
     def rescue(self) -> int:
         """Settle the Batches whose workers are certainly gone; return how many."""
+        connection.ensure_connection()
         if self.session is not connection.connection:
             self.session, self.seen = connection.connection, {}
         now, patience = time.monotonic(), settings.MAIL_LEASE.total_seconds()
