@@ -38,7 +38,9 @@ def show(outcome: Outcome) -> None:
     for name in ROWS:
         say(f"  {name.replace('_', ' '):<32}{getattr(ledger, name):>9,}")
     say(f"  states on record: {ledger.states}, codes of the failed: {ledger.codes}")
-    say("\nfault                       times  of which alone   recovery p50 / p95 / max      outage p95")
+    say(
+        "\nfault                       times  of which alone   recovery p50 / p95 / max      outage p95"
+    )
     for kind, figures in recovery_figures(outcome.recoveries).items():
         p50, p95, most, outage = (
             f"{figures[name]:.1f}" if figures[name] is not None else "-"

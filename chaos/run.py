@@ -65,7 +65,9 @@ class Run:
     def carry_out(self, plan: Iterable[Fault]) -> Outcome:
         """Do all of it; whatever happens, everything that was started is ended."""
         try:
-            say(f"starting PostgreSQL, RabbitMQ, SMTP, web, relays, workers in {self.stack.folder}")
+            say(
+                f"starting PostgreSQL, RabbitMQ, SMTP, web, relays, workers in {self.stack.folder}"
+            )
             self.stack.start()
             say(f"up after {time.time() - self.began:.1f} s")
             self.load = load = Load(

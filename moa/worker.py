@@ -26,7 +26,7 @@ class Consumer(CeleryConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         options = (kwargs.pop("worker_options", None) or {}) | WITHOUT
-        super().__init__(*args, worker_options=options, **kwargs)  # type: ignore[misc]
+        super().__init__(*args, worker_options=options, **kwargs)
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect, however long it takes, with a try every few seconds.

@@ -33,7 +33,7 @@ def bug() -> str:
 
 
 @pytest.fixture
-def stage(environ: dict[str, str], nursery: Nursery, tmp_path, bug: str) -> Iterator[Stage]:  # noqa: F811
+def stage(environ: dict[str, str], nursery: Nursery, tmp_path, bug: str) -> Iterator[Stage]:
     """Starts web, relay and workers, and ends them; shows what they said when the test fails."""
     stage = Stage(environ | {"MAIL_UNCERTAIN_WAIT": "1", "CRASH_BUG": bug}, nursery, tmp_path)
     yield stage
