@@ -61,7 +61,8 @@ class Stack:
         wait_until(lambda: answers(self.web_port), seconds=60, what="the web server")
         for name in self.units:
             if name.startswith("worker"):
-                wait_until(lambda log=self._log(name): " ready." in log.read_text(), what=name)
+                log = self._log(name)
+                wait_until(lambda log=log: " ready." in log.read_text(), what=name)
         return self
 
     def stop(self) -> dict[str, float]:

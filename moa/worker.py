@@ -26,7 +26,7 @@ class Consumer(CeleryConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         options = (kwargs.pop("worker_options", None) or {}) | WITHOUT
-        super().__init__(*args, worker_options=options, **kwargs)
+        super().__init__(*args, worker_options=options, **kwargs)  # type: ignore[misc]
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect, however long it takes, with a try every few seconds.
@@ -35,4 +35,4 @@ class Consumer(CeleryConsumer):
         back long after the broker has. There is no setting for it.
         """
         conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
-        return super().ensure_connected(conn)  # type: ignore[misc]
+        return super().ensure_connected(conn)
