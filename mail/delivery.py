@@ -19,7 +19,7 @@ from django.utils import timezone
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
 from mail.marks import LeaseLost
-from mail.models import Delivery, Message
+from mail.models import Delivery, Lane, Message
 from mail.outcomes import Accepted
 from mail.personal import Skeleton
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
@@ -41,10 +41,20 @@ class ContentErased(LookupError):
 def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
     """Deliver a Batch, or do nothing when it cannot be claimed.
 
+    The connection is opened before the claim: no lease runs out while a server does not answer.
     `is_stopping` is asked between mails; once true, the rest of the Batch is released.
     """
+    lane = claims.lane_of(batch_id)
+    if lane and (answer := transport_for(lane).open()):
+        hold(lane, classify(answer), answer)
     if claim := claims.take(batch_id):
         Run(claim, transport_for(claim.lane), is_stopping).run()
+
+
+def hold(lane: Lane, verdict: Verdict, answer: Answer) -> None:
+    """Let the lane wait for its server."""
+    logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
+    until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
 
 
 class Run:
@@ -83,9 +93,7 @@ class Run:
         until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
         until_written(lambda: pacing.give_back(lane, self.reserved - self.settled))
         if trouble:
-            verdict, answer = trouble
-            logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
-            until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
+            hold(lane, *trouble)
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
