@@ -73,6 +73,16 @@ class Claim:
         self.deadline = _deadline(before)
 
 
+HELD = Exists(Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now()))
+
+
+def lane_of(batch_id: int) -> Lane | None:
+    """The lane of a Batch that may be claimed just now, or None."""
+    free = Batch.objects.filter(~HELD, pk=batch_id, token=None, closed_at=None)
+    lane = free.values_list("lane", flat=True).first()
+    return Lane(lane) if lane else None
+
+
 def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     """Claim a Batch, or return None: it is another's, done, or its transport is held.
 
@@ -80,8 +90,7 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     have claimed then without having been told.
     """
     before, token = boottime(), token or uuid.uuid4()
-    held = Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now())
-    free = ~Exists(held) & Q(token=None)
+    free = ~HELD & Q(token=None)
     claimed = Batch.objects.filter(free | Q(token=token), pk=batch_id, closed_at=None).update(
         token=token,
         worker=_name(),
@@ -91,7 +100,7 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     )
     if not claimed:
         # Turned away by a hold: the task is spent, so the relay publishes the id anew afterwards.
-        Batch.objects.filter(Exists(held), pk=batch_id, token=None).update(published_at=None)
+        Batch.objects.filter(HELD, pk=batch_id, token=None).update(published_at=None)
         return None
     lane = Lane(Batch.objects.values_list("lane", flat=True).get(pk=batch_id))
     claim = Claim(batch_id=batch_id, lane=lane, token=token, deadline=_deadline(before))

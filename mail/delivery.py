@@ -20,7 +20,7 @@ from django.utils import timezone
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
 from mail.marks import LeaseLost
-from mail.models import Delivery, Message
+from mail.models import Delivery, Lane, Message
 from mail.outcomes import Accepted
 from mail.personal import Skeleton
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
@@ -34,6 +34,8 @@ OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
 DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
 DATABASE_RETRY = 0.5  # seconds
 
+T = TypeVar("T")
+
 
 class ContentErased(LookupError):
     """The content was erased when its time was over; nothing is left to send."""
@@ -42,26 +44,36 @@ class ContentErased(LookupError):
 def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
     """Deliver a Batch, or do nothing when it cannot be claimed.
 
+    The connection is opened before the claim: no lease runs out while a server does not answer.
     `is_stopping` is asked between mails; once true, the rest of the Batch is released.
     """
-    if claim := claim_when_possible(batch_id, is_stopping):
+    lane = when_possible(partial(claims.lane_of, batch_id), is_stopping)
+    if lane and (answer := transport_for(lane).open()):
+        hold(lane, classify(answer), answer)
+    take = partial(claims.take, batch_id, uuid.uuid4())
+    if claim := when_possible(take, is_stopping):
         Run(claim, transport_for(claim.lane), is_stopping).run()
 
 
-def claim_when_possible(batch_id: int, is_stopping: Callable[[], bool]) -> Claim | None:
-    """Claim a Batch; while the database is away, wait for it.
+def when_possible(ask: Callable[[], T], is_stopping: Callable[[], bool]) -> T:
+    """Ask the database; while it is away, wait for it.
 
     To give up would spend the task, and the Batch would lie until its id is published again.
     """
-    token = uuid.uuid4()
     while True:
         try:
-            return claims.take(batch_id, token)
+            return ask()
         except DATABASE_AWAY:
             if is_stopping():
                 raise
             connection.close()
             time.sleep(DATABASE_RETRY)
+
+
+def hold(lane: Lane, verdict: Verdict, answer: Answer) -> None:
+    """Let the lane wait for its server."""
+    logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
+    until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
 
 
 class Run:
@@ -100,9 +112,7 @@ class Run:
         until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
         until_written(lambda: pacing.give_back(lane, self.reserved - self.settled))
         if trouble:
-            verdict, answer = trouble
-            logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
-            until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
+            hold(lane, *trouble)
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
@@ -189,9 +199,6 @@ def stored_mime(message: Message) -> bytes:
     if not mime:
         raise ContentErased
     return mime
-
-
-T = TypeVar("T")
 
 
 def until_written(write: Callable[[], T]) -> T:
