@@ -15,7 +15,6 @@ from typing import TypeVar
 import psycopg
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
@@ -110,13 +109,15 @@ class Run:
         until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
         until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
-        until_written(lambda: pacing.give_back(lane, self.reserved - self.settled))
+        until_written(
+            lambda: pacing.give_back(lane, self.reserved - self.settled, clock=self.claim.now)
+        )
         if trouble:
             hold(lane, *trouble)
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
-        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries))
+        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries), clock=self.claim.now)
         self.reserved = pace.allowed or 0
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
@@ -125,7 +126,7 @@ class Run:
                 continue
             if not pace.wait(number, self.claim.while_waiting, self.is_stopping):
                 return None
-            if delivery.expires_at <= timezone.now():
+            if delivery.expires_at <= self.claim.now():
                 until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(delivery):
                 return trouble
@@ -142,7 +143,7 @@ class Run:
         answer = self._answer(delivery)
         verdict = classify(answer)
         if answer.is_plain_acceptance:
-            self.accepted.append(Accepted(delivery, answer, timezone.now()))
+            self.accepted.append(Accepted(delivery, answer, self.claim.now()))
             settled = True
         else:
             settled = until_written(
