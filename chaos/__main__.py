@@ -23,6 +23,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--kills", type=int, default=12, help="how many SIGKILLs; 12")
     run.add_argument("--mix", choices=plan.MIXES, default="kills", help="which faults are drawn")
     run.add_argument("--rate", type=float, default=12, help="payments and notes a second; 12")
+    run.add_argument(
+        "--every", type=float, default=plan.CLOSEST, help="seconds between two faults, at least; 2"
+    )
     run.add_argument("--out", type=Path, help="where the JSON goes; chaos/results/…")
     run.add_argument("--keep", action="store_true", help="keep the folder with all logs")
     run.set_defaults(command=carry_out_run)
@@ -32,11 +35,13 @@ def parser() -> argparse.ArgumentParser:
 def carry_out_run(asked: argparse.Namespace) -> int:
     """`run`: the plan of a seed until so many SIGKILLs have landed."""
     run = Run(seed=asked.seed, rate=asked.rate)
-    faults = until_kills(plan.faults(asked.seed, mix=asked.mix), asked.kills, run.hits)
+    faults = until_kills(
+        plan.faults(asked.seed, mix=asked.mix, closest=asked.every), asked.kills, run.hits
+    )
     outcome = run.carry_out(faults)
     report.show(outcome)
     command = {"name": "run", "seed": asked.seed, "kills": asked.kills, "mix": asked.mix}
-    command |= {"rate": asked.rate}
+    command |= {"rate": asked.rate, "every": asked.every}
     name = f"run-{asked.seed}-{asked.kills}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     result = report.as_json(outcome, run.stack, command)
     report.write(result, asked.out or report.RESULTS / name)

@@ -84,7 +84,9 @@ def gather(stack: Stack, operations: Iterable[Operation]) -> Evidence:
     with stack.database() as database:
         rows = [_row(found) for found in database.execute(ROWS)]
         counts = {
-            pk: dict(zip(("queued", "sent", "failed", "uncertain", "cancelled"), rest, strict=True))
+            pk: dict(
+                zip(("queued", "sent", "failed", "uncertain", "cancelled"), rest, strict=True)
+            )
             for pk, *rest in database.execute(COUNTS)
         }
         batches = [Batch(*found) for found in database.execute(BATCHES)]

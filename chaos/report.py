@@ -38,7 +38,9 @@ def show(outcome: Outcome) -> None:
     for name in ROWS:
         say(f"  {name.replace('_', ' '):<32}{getattr(ledger, name):>9,}")
     say(f"  states on record: {ledger.states}, codes of the failed: {ledger.codes}")
-    say("\nfault                       times  of which alone   recovery p50 / p95 / max      outage p95")
+    say(
+        "\nfault                       times  of which alone   recovery p50 / p95 / max      outage p95"
+    )
     for kind, figures in recovery_figures(outcome.recoveries).items():
         p50, p95, most, outage = (
             f"{figures[name]:.1f}" if figures[name] is not None else "-"
@@ -102,6 +104,7 @@ def as_json(outcome: Outcome, stack: Stack, command: dict[str, Any]) -> dict[str
         },
         "recovery": recovery_figures(outcome.recoveries),
         "rest_seconds": round(outcome.rest_seconds, 1),
+        "hastened": outcome.hastened,
         "term_seconds": outcome.term_seconds,
         "faults": [hit.as_json() for hit in outcome.hits],
     }

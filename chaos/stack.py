@@ -10,8 +10,9 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ UNCERTAIN_WAIT = "5"  # seconds, so that resends are part of the run
 class Stack:
     """Everything of one run; `units` are supervised from `start` to `stop`."""
 
-    def __init__(self, *, subscribers: int = 300, pace: float = 0.03) -> None:
+    def __init__(
+        self, *, subscribers: int = 300, pace: float = 0.03, proxied: Sequence[str] = ("smtp",)
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moa-chaos-"))
         self.folder.chmod(0o755)  # PostgreSQL runs as another user
         self.logs = self.folder / "logs"
@@ -39,6 +42,9 @@ class Stack:
         self.postgresql = PostgreSQL(self.folder / "postgresql")
         self.broker = RabbitMQ(self.folder / "rabbitmq")
         self.web_port, self.smtp_port = free_port(), free_port()
+        self.ports = {"smtp": self.smtp_port}
+        self.ways = {name: free_port() for name in proxied}
+        self.broker_is_to_be_wiped = False
         self.sink_log = self.folder / "sink.jsonl"
         self.sink_log.touch()
         self.environ = self._environ()
@@ -51,6 +57,9 @@ class Stack:
         self._begin("broker", self._start_broker, wait=False)
         self._begin("postgresql", self._start_postgresql)
         self._begin("smtp", self._start_sink)
+        for name, port in self.ways.items():
+            place = [f"--port={port}", f"--to={self.ports[name]}"]
+            self._begin(f"proxy.{name}", self._starter("proxy", ["-m", "chaos.proxy", *place]))
         self._manage("migrate", "--verbosity=0")
         self.shop = json.loads(
             self._manage("make_chaos_shop", f"--subscribers={self.subscribers}").splitlines()[-1]
@@ -61,7 +70,7 @@ class Stack:
         wait_until(lambda: answers(self.web_port), seconds=60, what="the web server")
         for name in self.units:
             if name.startswith("worker"):
-                wait_until(lambda log=self._log(name): " ready." in log.read_text(), what=name)
+                wait_until(partial(self._says, name, " ready."), seconds=60, what=name)
         return self
 
     def stop(self) -> dict[str, float]:
@@ -85,9 +94,9 @@ class Stack:
         """Remove the folder with all its logs."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def steer_sink(self, **order: Any) -> bool:
-        """Give the SMTP server an order; whether it was there to get it."""
-        process = self.units["smtp"].process
+    def steer(self, name: str, **order: Any) -> bool:
+        """Give the SMTP server or a proxy an order; whether it was there to get it."""
+        process = self.units[name].process
         if process is None or process.stdin is None:
             return False
         with suppress(OSError):
@@ -116,7 +125,7 @@ class Stack:
             "PAYMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
             "DATABASE_URL": self.postgresql.url(),
             "BROKER_URL": self.broker.url(),
-            "EMAIL_URL": f"smtp://127.0.0.1:{self.smtp_port}",
+            "EMAIL_URL": f"smtp://127.0.0.1:{self.ways.get('smtp', self.smtp_port)}",
             "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
             "MOA_VAR": str(self.folder),
             "STATIC_ROOT": str(self.folder / "static"),
@@ -152,7 +161,7 @@ class Stack:
             environ=self.environ,
             log=self._log(name),
             folder=PROJECT,
-            steered=name == "smtp",
+            steered=name in ("smtp", "proxy"),
         )
 
     def _start_sink(self) -> Any:
@@ -166,6 +175,9 @@ class Stack:
         return self.postgresql.process
 
     def _start_broker(self) -> Any:
+        if self.broker_is_to_be_wiped:
+            self.broker_is_to_be_wiped = False
+            self.broker.wipe()
         self.broker.start()
         return self.broker.process
 
@@ -192,6 +204,9 @@ class Stack:
                     seconds[name] = round(time.monotonic() - began, 2)
             time.sleep(0.05)
         return seconds
+
+    def _says(self, name: str, text: str) -> bool:
+        return text in self._log(name).read_text()
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
