@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from chaos import plan, report
+from chaos import matrix, plan, report
 from chaos.run import Run, until_kills
 
 
@@ -29,6 +29,13 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, help="where the JSON goes; chaos/results/…")
     run.add_argument("--keep", action="store_true", help="keep the folder with all logs")
     run.set_defaults(command=carry_out_run)
+    rows = commands.add_parser("matrix", help="the fault matrix and the SMTP grid, row by row")
+    rows.add_argument("--seed", type=int, default=1)
+    rows.add_argument("--only", default="", help="rows whose name has this")
+    rows.add_argument("--no-grid", action="store_true", help="without the SMTP grid")
+    rows.add_argument("--out", type=Path, help="where the JSON goes; chaos/results/…")
+    rows.add_argument("--keep", action="store_true", help="keep the folder with all logs")
+    rows.set_defaults(command=carry_out_matrix)
     return made
 
 
@@ -48,6 +55,17 @@ def carry_out_run(asked: argparse.Namespace) -> int:
     if not asked.keep and not outcome.violations:
         run.stack.remove()
     return 1 if outcome.violations else 0
+
+
+def carry_out_matrix(asked: argparse.Namespace) -> int:
+    """`matrix`: every row as expected."""
+    result, stack = matrix.carry_out(seed=asked.seed, only=asked.only, grid=not asked.no_grid)
+    command = {"name": "matrix", "seed": asked.seed, "only": asked.only}
+    name = f"matrix-{asked.seed}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    report.write(report.head(stack, command) | result, asked.out or report.RESULTS / name)
+    if not asked.keep and result["holds"]:
+        stack.remove()
+    return 0 if result["holds"] else 1
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ class Stack:
         self.ports = {"smtp": self.smtp_port}
         self.ways = {name: free_port() for name in proxied}
         self.broker_is_to_be_wiped = False
+        self.broker_paused = threading.Event()
         self.sink_log = self.folder / "sink.jsonl"
         self.sink_log.touch()
         self.environ = self._environ()
@@ -175,6 +177,8 @@ class Stack:
         return self.postgresql.process
 
     def _start_broker(self) -> Any:
+        while self.broker_paused.is_set():
+            time.sleep(0.05)
         if self.broker_is_to_be_wiped:
             self.broker_is_to_be_wiped = False
             self.broker.wipe()
@@ -205,8 +209,12 @@ class Stack:
             time.sleep(0.05)
         return seconds
 
+    def log_of(self, name: str) -> str:
+        """All that a unit has printed so far."""
+        return self._log(name).read_text(errors="replace")
+
     def _says(self, name: str, text: str) -> bool:
-        return text in self._log(name).read_text()
+        return text in self.log_of(name)
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

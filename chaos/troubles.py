@@ -56,6 +56,12 @@ def _signal(pids: list[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
+def freeze_pids(stack: Stack, prefix: str, *, thaw: bool = False) -> None:
+    """SIGSTOP, or SIGCONT, of every process of some units."""
+    for unit in stack.named(prefix):
+        _signal(members(unit.pid or 0), signal.SIGCONT if thaw else signal.SIGSTOP)
+
+
 def freeze_postgresql(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
     """SIGSTOP of the server and every session: nobody is told anything."""
     unit = stack.units["postgresql"]
