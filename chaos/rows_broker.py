@@ -11,11 +11,11 @@ from tests.servers.ports import answers
 @row("broker stopped")
 def broker_stopped(scene: Scene, shift: float) -> str:
     """Requests are answered, none waits; all mail leaves after the start."""
-    scene.stack.broker_paused.set()
+    scene.stack.held_nodes.add(scene.stack.broker.port)
     kill(scene.stack.broker.pid)
     took = scene.mails(8)
     backlog = scene.waiting()
-    scene.stack.broker_paused.clear()
+    scene.stack.held_nodes.clear()
     scene.wait(lambda: answers(scene.stack.broker.port), "the broker", seconds=120)
     seconds = scene.rest()
     expect(backlog > 0, True, what="a backlog grows")
@@ -46,7 +46,7 @@ def broker_alarm(scene: Scene, shift: float) -> str:
 @row("broker's disk full")
 def broker_disk_alarm(scene: Scene, shift: float) -> str:
     """As with the memory alarm."""
-    scene.stack.broker.ctl("set_disk_free_limit", "1000TB")
+    scene.stack.broker.ctl("set_disk_free_limit", "10000GB")
     scene.mails(10)
     scene.stack.broker.ctl("set_disk_free_limit", "50MB")
     return f"at rest after {scene.rest(seconds=30):.1f} s"

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -33,7 +32,12 @@ class Stack:
     """Everything of one run; `units` are supervised from `start` to `stop`."""
 
     def __init__(
-        self, *, subscribers: int = 300, pace: float = 0.03, proxied: Sequence[str] = ("smtp",)
+        self,
+        *,
+        subscribers: int = 300,
+        pace: float = 0.03,
+        proxied: Sequence[str] = ("smtp",),
+        nodes: int = 1,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moa-chaos-"))
         self.folder.chmod(0o755)  # PostgreSQL runs as another user
@@ -41,12 +45,14 @@ class Stack:
         self.logs.mkdir()
         self.subscribers, self.pace = subscribers, pace
         self.postgresql = PostgreSQL(self.folder / "postgresql")
-        self.broker = RabbitMQ(self.folder / "rabbitmq")
+        self.nodes = [RabbitMQ(self.folder / f"rabbitmq{number}") for number in range(nodes)]
+        self.broker = self.nodes[0]
         self.web_port, self.smtp_port = free_port(), free_port()
         self.ports = {"smtp": self.smtp_port}
         self.ways = {name: free_port() for name in proxied}
         self.broker_is_to_be_wiped = False
-        self.broker_paused = threading.Event()
+        self.held_nodes: set[int] = set()
+        """The ports of nodes that are not to be started again yet."""
         self.sink_log = self.folder / "sink.jsonl"
         self.sink_log.touch()
         self.environ = self._environ()
@@ -56,7 +62,7 @@ class Stack:
 
     def start(self) -> "Stack":
         """Start servers, make the shop, start Moa, and wait until it works."""
-        self._begin("broker", self._start_broker, wait=False)
+        self._begin("broker", partial(self._start_broker, self.broker), wait=False)
         self._begin("postgresql", self._start_postgresql)
         self._begin("smtp", self._start_sink)
         for name, port in self.ways.items():
@@ -67,6 +73,7 @@ class Stack:
             self._manage("make_chaos_shop", f"--subscribers={self.subscribers}").splitlines()[-1]
         )
         wait_until(lambda: self.units["broker"].ups, seconds=120, what="RabbitMQ")
+        self._form_cluster()
         for name, command in self._programs().items():
             self._begin(name, self._starter(name, command))
         wait_until(lambda: answers(self.web_port), seconds=60, what="the web server")
@@ -85,11 +92,12 @@ class Stack:
         seconds = self._end_kindly([n for n in self.units if n.startswith(("web", "rel", "wor"))])
         for unit in self.units.values():
             if unit.keeper.is_alive():
-                unit.keeper.join(130 if unit.name in ("broker", "postgresql") else 5)
+                unit.keeper.join(130 if unit.name.startswith(("broker", "postgresql")) else 5)
             for session in unit.sessions:
                 end_session(session)
         self.postgresql.discard()
-        self.broker.discard()
+        for node in reversed(self.nodes):
+            node.discard()
         return seconds
 
     def remove(self) -> None:
@@ -126,7 +134,7 @@ class Stack:
             "PAYMENT_SANDBOX": "true",
             "PAYMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
             "DATABASE_URL": self.postgresql.url(),
-            "BROKER_URL": self.broker.url(),
+            "BROKER_URL": ";".join(node.url() for node in self.nodes),
             "EMAIL_URL": f"smtp://127.0.0.1:{self.ways.get('smtp', self.smtp_port)}",
             "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
             "MOA_VAR": str(self.folder),
@@ -176,14 +184,22 @@ class Stack:
         self.postgresql.start()
         return self.postgresql.process
 
-    def _start_broker(self) -> Any:
-        while self.broker_paused.is_set():
+    def _start_broker(self, node: RabbitMQ) -> Any:
+        while node.port in self.held_nodes and not self.stopped:
             time.sleep(0.05)
         if self.broker_is_to_be_wiped:
             self.broker_is_to_be_wiped = False
-            self.broker.wipe()
-        self.broker.start()
-        return self.broker.process
+            node.wipe()
+        node.start()
+        return node.process
+
+    def _form_cluster(self) -> None:
+        """Start the other nodes and let them join the first; they share its port mapper."""
+        for number, node in enumerate(self.nodes[1:], start=1):
+            node.epmd_port, node.epmd = self.broker.epmd_port, self.broker.epmd
+            self._begin(f"broker{number}", partial(self._start_broker, node))
+            for step in (["stop_app"], ["join_cluster", self.broker.node], ["start_app"]):
+                node.ctl(*step)
 
     def _manage(self, *arguments: str) -> str:
         ran = subprocess.run(  # noqa: S603
