@@ -122,14 +122,20 @@ class Load:
             try:
                 if product not in drafts:
                     days[product] += 1
-                    drafts[product] = self._draft(product, days[product])
-                self._publish(product, drafts.pop(product))
+                    drafts[product] = self.draft(product, days[product])
+                self.publish(product, drafts.pop(product))
             except Unfinished as draft:
                 drafts[product] = draft.terms
             except (OSError, http.client.HTTPException, Refused):
                 continue
 
-    def _draft(self, product: int, days: int) -> int:
+    def once(self, operation: Operation) -> None:
+        """Carry out a payment or a note, without patience: whatever is wrong is raised."""
+        act = self._pay if operation.kind == "payment" else self._leave_note
+        operation.answer = act(operation.ref)
+
+    def draft(self, product: int, days: int) -> int:
+        """Draft the next terms of a product; their id."""
         day = date.fromisoformat(self.shop["today"]) + timedelta(days=days)
         draft = {
             "title": "이용약관",
@@ -139,7 +145,8 @@ class Load:
         }
         return int(self._ask(f"/api/products/{product}/terms/", draft)["id"])
 
-    def _publish(self, product: int, terms: int) -> None:
+    def publish(self, product: int, terms: int) -> None:
+        """Publish a draft, repeating what gets no answer. Raises Unfinished."""
         operation = Operation("broadcast", str(terms), time.time(), answer={"product": product})
         recorded = False
         while not self.giving_up.is_set():

@@ -36,6 +36,7 @@ OTHERS = {
     "smtp.rule": 4,
     "network.cut": 1,
     "network.reset": 1,
+    "network.refuse": 1,
     "network.half": 1,
     "network.slow": 1,
 }

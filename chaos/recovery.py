@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chaos.evidence import Batch
-from chaos.faults import Hit
+from chaos.hit import Hit
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,11 @@ def recoveries(hits: Iterable[Hit], progress: Progress) -> list[Recovery]:
     for hit in landed:
         begins = _begins(hit, progress)
         over = _over(hit, begins, progress) if begins else None
-        others = [one for one in landed if one is not hit and over and begins]
-        alone = bool(over) and not any(hit.at <= one.at < over for one in others)
-        seconds = over - begins if over and begins else None
-        found.append(Recovery(hit, (begins or hit.at) - hit.at, seconds, alone))
+        if begins is None or over is None:
+            found.append(Recovery(hit, (begins or hit.at) - hit.at, None, alone=False))
+            continue
+        alone = not any(hit.at <= one.at < over for one in landed if one is not hit)
+        found.append(Recovery(hit, begins - hit.at, over - begins, alone))
     return found
 
 

@@ -87,11 +87,7 @@ def _figures(found: list[Recovery]) -> dict[str, Any]:
 def as_json(outcome: Outcome, stack: Stack, command: dict[str, Any]) -> dict[str, Any]:
     """All of it, to be repeated and compared."""
     operations = outcome.load.operations
-    return {
-        "command": command,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit(),
-        "versions": versions(stack),
+    return head(stack, command) | {
         "seconds": round(outcome.seconds, 1),
         "sigkills": sum(hit.is_sigkill for hit in outcome.hits),
         "holds": not outcome.violations,
@@ -104,8 +100,19 @@ def as_json(outcome: Outcome, stack: Stack, command: dict[str, Any]) -> dict[str
         },
         "recovery": recovery_figures(outcome.recoveries),
         "rest_seconds": round(outcome.rest_seconds, 1),
+        "hastened": outcome.hastened,
         "term_seconds": outcome.term_seconds,
         "faults": [hit.as_json() for hit in outcome.hits],
+    }
+
+
+def head(stack: Stack, command: dict[str, Any]) -> dict[str, Any]:
+    """What every result begins with."""
+    return {
+        "command": command,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "versions": versions(stack),
     }
 
 

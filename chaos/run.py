@@ -9,7 +9,8 @@ from itertools import islice
 import psycopg
 
 from chaos.evidence import Evidence, gather
-from chaos.faults import Hit, carry_out
+from chaos.faults import carry_out
+from chaos.hit import Hit, Undo
 from chaos.ledger import Ledger, balance
 from chaos.load import Load
 from chaos.plan import Fault
@@ -28,6 +29,14 @@ AT_REST = """
            (SELECT count(*) FROM mail_batch WHERE closed_at IS NULL),
            (SELECT count(*) FROM mail_broadcast WHERE expanded_at IS NULL)
 """
+HASTEN = (
+    """UPDATE mail_delivery SET due_at = now()
+        WHERE state = 'queued' AND batch_id IS NULL AND due_at > now() + interval '5 s'""",
+    """UPDATE mail_transport SET held_until = NULL
+        WHERE held_until > now() + interval '20 s'""",
+)
+"""Minutes pass: what an SMTP server deferred is due, and a throttling one is asked again."""
+
 SHOWN = """
     SELECT state, count(*) FROM mail_delivery GROUP BY state ORDER BY state
 """
@@ -44,6 +53,8 @@ class Outcome:
     rest_seconds: float
     term_seconds: dict[str, float]
     seconds: float
+    hastened: int
+    """Deferred mails and held transports whose waiting time was cut at the end."""
     trouble: list[str] = field(default_factory=list)
 
     @property
@@ -58,9 +69,11 @@ class Run:
         self.stack = Stack(subscribers=subscribers)
         self.seed, self.rate = seed, rate
         self.hits: list[Hit] = []
+        self.pending: list[tuple[float, Hit, Undo]] = []
         self.trouble: list[str] = []
         self.began = time.time()
         self.shown_at = 0.0
+        self.hastened = 0
 
     def carry_out(self, plan: Iterable[Fault]) -> Outcome:
         """Do all of it; whatever happens, everything that was started is ended."""
@@ -78,6 +91,7 @@ class Run:
             for fault in plan:
                 self._pass(fault.after)
                 self._hit(fault)
+            self._end_what_is_over(all_of_it=True)
             self._pass(WARM_UP)
             say("no more faults; the load ends")
             load.stop()
@@ -89,8 +103,10 @@ class Run:
             self.stack.stop()
 
     def _hit(self, fault: Fault) -> None:
-        hit = carry_out(fault, self.stack)
+        hit, undo = carry_out(fault, self.stack)
         self.hits.append(hit)
+        if undo is not None:
+            self.pending.append((time.monotonic() + fault.lasts, hit, undo))
         say(
             f"{time.time() - self.began:7.1f} s  #{hit.number:<4} {hit.kind:<24} "
             + (f"{hit.target} {hit.pids or ''} {hit.detail}" if hit.landed else "(down already)")
@@ -99,9 +115,19 @@ class Run:
     def _pass(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
+            self._end_what_is_over()
             if time.monotonic() - self.shown_at > STATUS_EVERY:
                 self._show()
             time.sleep(min(left, 0.2))
+
+    def _end_what_is_over(self, *, all_of_it: bool = False) -> None:
+        """End the troubles whose time is over."""
+        now = time.monotonic()
+        over = [one for one in self.pending if all_of_it or one[0] <= now]
+        self.pending = [one for one in self.pending if one not in over]
+        for _, hit, undo in over:
+            undo()
+            hit.ended_at = time.time()
 
     def _show(self) -> None:
         self.shown_at = time.monotonic()
@@ -126,6 +152,7 @@ class Run:
             try:
                 with self.stack.database() as database:
                     left = tuple(database.execute(AT_REST).fetchone() or ())
+                    self.hastened += sum(database.execute(one).rowcount for one in HASTEN)
             except psycopg.Error:
                 continue
         if any(left):
@@ -169,6 +196,7 @@ class Run:
             rest_seconds=rest,
             term_seconds=term,
             seconds=time.time() - self.began,
+            hastened=self.hastened,
             trouble=self.trouble,
         )
 

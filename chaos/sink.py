@@ -2,18 +2,20 @@
 
 Every mail it takes is a line in its log before the client reads 250, so the log survives the
 server's own death and is the oracle of the run. Lines of JSON on standard input steer it:
-{"do": "on", "phase": "rcpt", "reply": "550 5.1.1 no", "times": 3}, {"do": "clear"}.
+{"do": "on", "phase": "rcpt", "reply": "550 5.1.1 no", "times": 3}, {"do": "clear"}. With
+"tells" a rule prints "reached" once a dialogue has come to it.
 """
 
 import argparse
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from tests.servers.smtp import MESSAGE_ID, SmtpServer
+from tests.servers.smtp import MESSAGE_ID, Rule, SmtpServer
 
 
 class Sink(SmtpServer):
@@ -43,11 +45,21 @@ class Sink(SmtpServer):
         """Carry out one order; a rule that is added comes before the usual pace."""
         match order.pop("do"):
             case "on":
-                self.on(**order)
-                self.rules = [self.rules[-1], *self.rules[:-1]]
+                tells = order.pop("tells", False)
+                rule = self.on(**order)
+                self.rules = [rule, *self.rules[:-1]]
+                if tells:
+                    threading.Thread(target=tell, args=[rule], daemon=True).start()
             case "clear":
                 self.clear_rules()
                 self.slow_down()
+
+
+def tell(rule: Rule) -> None:
+    """Print that a dialogue came to the rule."""
+    rule.reached.wait()
+    sys.stdout.write("reached\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
