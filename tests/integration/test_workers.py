@@ -85,21 +85,34 @@ def test_a_worker_killed_before_the_dot_leaves_nothing_uncertain(
 def test_i3_a_batch_that_is_published_five_times_is_delivered_once(
     processes: Processes, smtp: SmtpServer, broker: Broker
 ):
-    """I3: a claim is one conditional UPDATE."""
+    """I3: a claim is one conditional UPDATE; four of them come while the first is at work."""
+    in_hand = smtp.on("dot", hold=True, times=1)
     for worker in [processes.worker("-c", "3"), processes.worker("-c", "3")]:
         worker.wait_ready()
     message = outbox.send(receipt(*EVERYBODY[:40]), kind=RECEIPT)
     (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 100)
 
-    with Connection(broker.url) as connection:
-        for _ in range(5):
-            tasks.deliver_batch.apply_async(
-                (batch.pk,), queue="mail.transactional", connection=connection
-            )
+    publish(batch, broker)
+    assert in_hand.reached.wait(30)
+    for _ in range(4):
+        publish(batch, broker)
+    wait_until(lambda: succeeded(processes) == 4, what="the end of four tasks")
+    in_hand.release()
 
     assert waiting.settled(message) == {"sent": 40}
-    wait_until(lambda: broker.ready("mail.transactional") == 0, what="an empty queue")
     assert smtp.recipients() == dict.fromkeys(EVERYBODY[:40], 1)
+
+
+def publish(batch: Batch, broker: Broker) -> None:
+    with Connection(broker.url) as connection:
+        tasks.deliver_batch.apply_async(
+            (batch.pk,), queue="mail.transactional", connection=connection
+        )
+
+
+def succeeded(processes: Processes) -> int:
+    """How many tasks have ended, by the logs of the workers."""
+    return processes.output().count("succeeded in")
 
 
 def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
