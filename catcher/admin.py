@@ -36,7 +36,6 @@ class Inbox(admin.ModelAdmin):  # type: ignore[type-arg]  # its stubs only
     search_fields = ["recipient", "subject"]
     search_help_text = _("Recipient or subject")
     list_per_page = 50
-    show_full_result_count = False
     change_list_template = "admin/catcher/capturedmail/inbox.html"
 
     @admin.display(description=_("subject"), ordering="subject")

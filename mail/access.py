@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from mail.models import Message
+from mail.models import Delivery, Message
 
 Rule = Callable[[Any], Q]
 
@@ -30,3 +30,21 @@ def visible_to(user: Any) -> QuerySet[Message]:
     for rule in _rules:
         allowed |= rule(user)
     return Message.objects.filter(allowed)
+
+
+def deliveries_visible_to(user: Any) -> QuerySet[Delivery]:
+    """The Deliveries of the Messages that a user may see."""
+    if user.has_perm("mail.view_message"):
+        return Delivery.objects.all()
+    return Delivery.objects.filter(message__in=visible_to(user))
+
+
+def may_steer(user: Any) -> bool:
+    """Whether a user may pause, resume, cancel and resend the Messages that are visible to it.
+
+    Whoever sees all by `mail.view_message` needs `mail.change_message` too, so that an auditor
+    changes nothing. Everybody else sees a Message through an access rule, as its seller's staff,
+    and may steer it: it is their announcement.
+    """
+    may: bool = user.has_perm("mail.change_message") or not user.has_perm("mail.view_message")
+    return may

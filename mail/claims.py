@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
@@ -36,11 +37,17 @@ class Claim:
     lane: Lane
     token: uuid.UUID
     deadline: float
+    claimed_at: datetime
+    read_at: float
     deliveries: list[Delivery] = field(default_factory=list)
     messages: dict[int, Message] = field(default_factory=dict)
     through_id: int = 0
     recalled: bool = False
     marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
+
+    def now(self) -> datetime:
+        """The time by the clock of the database, whatever this machine's wall clock does."""
+        return self.claimed_at + timedelta(seconds=boottime() - self.read_at)
 
     def before_dot(self) -> None:
         """Make what is settled so far durable, say that a dot follows, and renew the lease.
@@ -83,10 +90,15 @@ def lane_of(batch_id: int) -> Lane | None:
     return Lane(lane) if lane else None
 
 
-def take(batch_id: int) -> Claim | None:
-    """Claim a Batch, or return None: it is another's, done, or its transport is held."""
-    before, token = boottime(), uuid.uuid4()
-    claimed = Batch.objects.filter(~HELD, pk=batch_id, token=None, closed_at=None).update(
+def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
+    """Claim a Batch, or return None: it is another's, done, or its transport is held.
+
+    Called again with the same token, after the database was away, it goes on with what it may
+    have claimed then without having been told.
+    """
+    before, token = boottime(), token or uuid.uuid4()
+    free = ~HELD & Q(token=None)
+    claimed = Batch.objects.filter(free | Q(token=token), pk=batch_id, closed_at=None).update(
         token=token,
         worker=_name(),
         claimed_at=Now(),
@@ -97,8 +109,16 @@ def take(batch_id: int) -> Claim | None:
         # Turned away by a hold: the task is spent, so the relay publishes the id anew afterwards.
         Batch.objects.filter(HELD, pk=batch_id, token=None).update(published_at=None)
         return None
-    lane = Lane(Batch.objects.values_list("lane", flat=True).get(pk=batch_id))
-    claim = Claim(batch_id=batch_id, lane=lane, token=token, deadline=_deadline(before))
+    lane, claimed_at = Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)
+    assert claimed_at is not None  # noqa: S101
+    claim = Claim(
+        batch_id=batch_id,
+        lane=Lane(lane),
+        token=token,
+        deadline=_deadline(before),
+        claimed_at=claimed_at,
+        read_at=before,
+    )
     open_rows = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED)
     claim.deliveries = sorted(open_rows.order_by(), key=lambda delivery: delivery.pk)
     claim.messages = Message.objects.defer("mime", "text", "html", "subject").in_bulk(
@@ -109,12 +129,23 @@ def take(batch_id: int) -> Claim | None:
     return claim
 
 
+CRASHES_SEEN = """
+    SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || extract(epoch FROM stats_reset)
+      FROM pg_stat_bgwriter
+"""
+
+
 def server_started() -> str:
-    """When the database server started: marks made before it crashed may be missing after."""
+    """What changes whenever the database server crashes: marks made before may be missing after.
+
+    The start of the server alone would not do. When one of its processes is killed, by the
+    kernel's OOM killer say, PostgreSQL recovers from its log without starting anew; its
+    statistics are reset then, as after every crash.
+    """
     if connection.vendor != "postgresql":
         return ""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_postmaster_start_time()::text")
+        cursor.execute(CRASHES_SEEN)
         return str(cursor.fetchone()[0])
 
 

@@ -7,6 +7,7 @@ dot, anything else in its own row. So of a worker that dies, at most one mail is
 
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -14,7 +15,6 @@ from typing import TypeVar
 import psycopg
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
@@ -33,6 +33,8 @@ OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
 DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
 DATABASE_RETRY = 0.5  # seconds
 
+T = TypeVar("T")
+
 
 class ContentErased(LookupError):
     """The content was erased when its time was over; nothing is left to send."""
@@ -44,11 +46,27 @@ def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
     The connection is opened before the claim: no lease runs out while a server does not answer.
     `is_stopping` is asked between mails; once true, the rest of the Batch is released.
     """
-    lane = claims.lane_of(batch_id)
+    lane = when_possible(partial(claims.lane_of, batch_id), is_stopping)
     if lane and (answer := transport_for(lane).open()):
         hold(lane, classify(answer), answer)
-    if claim := claims.take(batch_id):
+    take = partial(claims.take, batch_id, uuid.uuid4())
+    if claim := when_possible(take, is_stopping):
         Run(claim, transport_for(claim.lane), is_stopping).run()
+
+
+def when_possible(ask: Callable[[], T], is_stopping: Callable[[], bool]) -> T:
+    """Ask the database; while it is away, wait for it.
+
+    To give up would spend the task, and the Batch would lie until its id is published again.
+    """
+    while True:
+        try:
+            return ask()
+        except DATABASE_AWAY:
+            if is_stopping():
+                raise
+            connection.close()
+            time.sleep(DATABASE_RETRY)
 
 
 def hold(lane: Lane, verdict: Verdict, answer: Answer) -> None:
@@ -91,13 +109,15 @@ class Run:
         until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
         until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
-        until_written(lambda: pacing.give_back(lane, self.reserved - self.settled))
+        until_written(
+            lambda: pacing.give_back(lane, self.reserved - self.settled, clock=self.claim.now)
+        )
         if trouble:
             hold(lane, *trouble)
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
-        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries))
+        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries), clock=self.claim.now)
         self.reserved = pace.allowed or 0
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
@@ -106,7 +126,7 @@ class Run:
                 continue
             if not pace.wait(number, self.claim.while_waiting, self.is_stopping):
                 return None
-            if delivery.expires_at <= timezone.now():
+            if delivery.expires_at <= self.claim.now():
                 until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(delivery):
                 return trouble
@@ -123,7 +143,7 @@ class Run:
         answer = self._answer(delivery)
         verdict = classify(answer)
         if answer.is_plain_acceptance:
-            self.accepted.append(Accepted(delivery, answer, timezone.now()))
+            self.accepted.append(Accepted(delivery, answer, self.claim.now()))
             settled = True
         else:
             settled = until_written(
@@ -180,9 +200,6 @@ def stored_mime(message: Message) -> bytes:
     if not mime:
         raise ContentErased
     return mime
-
-
-T = TypeVar("T")
 
 
 def until_written(write: Callable[[], T]) -> T:

@@ -115,6 +115,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 # Celery: it distributes Batch ids. The database decides what is due, when, and what came of it.
 BROKER_URLS = environment.broker_urls(
@@ -225,6 +226,7 @@ SPECTACULAR_SETTINGS = {
         "moa.schema.document_problems",
     ],
 }
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="")
 PAYMENT_SANDBOX: bool = env.bool("PAYMENT_SANDBOX", default=DEBUG)
 PAYMENT_WEBHOOK_SECRETS: list[str] = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
 

@@ -25,6 +25,7 @@ urlpatterns = [
     *accounts.password_reset_urls(),
     path("admin/", admin.site.urls),
     path("api/", include(api_urls)),
+    path("", include("seller.urls")),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -1,9 +1,11 @@
 """The Celery consumer as Moa runs it, so that a plain `celery -A moa worker` is right."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 from celery.worker.consumer import Consumer as CeleryConsumer
 
+RECONNECT = {"interval_start": 1, "interval_step": 1, "interval_max": 3}  # seconds
 WITHOUT = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
 
 
@@ -25,3 +27,12 @@ class Consumer(CeleryConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         options = (kwargs.pop("worker_options", None) or {}) | WITHOUT
         super().__init__(*args, worker_options=options, **kwargs)  # type: ignore[misc]
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """Connect, however long it takes, with a try every few seconds.
+
+        Celery waits two seconds longer after each try, up to half a minute: a worker would come
+        back long after the broker has. There is no setting for it.
+        """
+        conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
+        return super().ensure_connected(conn)

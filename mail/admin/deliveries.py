@@ -9,11 +9,11 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mail import addresses, steering
+from mail import access, addresses, steering
 from mail.admin import previews
 from mail.admin.columns import DeliveryColumns
 from mail.admin.filters import CodeFilter, DeliveryStateFilter, MessageFilter
-from mail.admin.history import Button, HistoryAdmin, Unwritable, ask
+from mail.admin.history import Button, SharedHistoryAdmin, Unwritable, ask
 from mail.models import Attempt, Delivery
 
 OF_A_BROADCAST = re.compile(r"^<?([0-9a-f-]{36})\.(\d{1,18})@", re.IGNORECASE)
@@ -37,7 +37,7 @@ class AttemptInline(Unwritable, admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(DeliveryColumns, HistoryAdmin):
+class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
     """The list of recipients' copies, and the page of one."""
 
     list_display = ("address", "message_link", "shown_state", "answer", "attempts", "when")
@@ -64,7 +64,7 @@ class DeliveryAdmin(DeliveryColumns, HistoryAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        rows = super().get_queryset(request)
+        rows = access.deliveries_visible_to(request.user).order_by(*self.ordering)
         return rows.select_related("message", "batch").defer(
             "message__mime", "message__text", "message__html"
         )

@@ -13,6 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 
+from mail import access
+
 SHOWN = 10  # rows named in a question
 
 
@@ -91,6 +93,20 @@ class HistoryAdmin(Unwritable, admin.ModelAdmin):  # type: ignore[type-arg]
             page = f"admin:mail_{self.opts.model_name}_change"
             return HttpResponseRedirect(reverse(page, args=[request.POST[ACTION_CHECKBOX_NAME]]))
         return response
+
+
+class SharedHistoryAdmin(HistoryAdmin):
+    """For what concerns sellers: their staff need no permission of Django's, and see their own."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever the admin lets in; which rows those are, the queryset says."""
+        return True
+
+    def has_steer_permission(self, request: HttpRequest) -> bool:
+        return access.may_steer(request.user)
 
 
 class ReasonForm(forms.Form):

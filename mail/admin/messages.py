@@ -10,11 +10,11 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mail import outbox, selection, steering
+from mail import access, outbox, selection, steering
 from mail.admin import previews
 from mail.admin.columns import MessageColumns
 from mail.admin.filters import KindFilter, MessageStateFilter
-from mail.admin.history import Button, HistoryAdmin, Unwritable, ask
+from mail.admin.history import Button, SharedHistoryAdmin, Unwritable, ask
 from mail.models import Broadcast, Message
 from mail.progress import progress
 
@@ -29,7 +29,7 @@ class BroadcastInline(Unwritable, admin.StackedInline):  # type: ignore[type-arg
 
 
 @admin.register(Message)
-class MessageAdmin(MessageColumns, HistoryAdmin):
+class MessageAdmin(MessageColumns, SharedHistoryAdmin):
     """The list of what was sent, and the page of one Message."""
 
     list_display = (
@@ -75,7 +75,8 @@ class MessageAdmin(MessageColumns, HistoryAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        return super().get_queryset(request).defer("mime", "text", "html")
+        rows = access.visible_to(request.user).order_by(*self.ordering)
+        return rows.defer("mime", "text", "html")
 
     def get_urls(self) -> list[URLPattern]:
         return [*previews.message_urls(self), *super().get_urls()]

@@ -1,13 +1,12 @@
 """Previews: the content of a mail, served so that nothing in it can act."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 
-from mail import reading
+from mail import access, reading
 from mail.admin.history import HistoryAdmin
-from mail.models import Delivery, Message
+from mail.models import Message
 
 CONTAINED = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -18,8 +17,7 @@ def message_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
     """The HTML of a Message in a page of its own, its source, and the stored bytes."""
 
     def message(request: HttpRequest, pk: int) -> Message:
-        _permit(model_admin, request)
-        return _readable(get_object_or_404(Message, pk=pk))
+        return _readable(get_object_or_404(access.visible_to(request.user), pk=pk))
 
     def html(request: HttpRequest, pk: int) -> HttpResponse:
         return _contained(HttpResponse(message(request, pk).html))
@@ -42,18 +40,13 @@ def delivery_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
     """The exact mail of one recipient."""
 
     def exact(request: HttpRequest, pk: int) -> HttpResponse:
-        _permit(model_admin, request)
-        found = get_object_or_404(Delivery.objects.select_related("message"), pk=pk)
+        visible = access.deliveries_visible_to(request.user)
+        found = get_object_or_404(visible.select_related("message"), pk=pk)
         _readable(found.message)
         return _download(reading.exact(found), f"delivery-{pk}.eml")
 
     wrap = model_admin.admin_site.admin_view
     return [path("<int:pk>/mail.eml", wrap(exact), name="mail_delivery_source")]
-
-
-def _permit(model_admin: HistoryAdmin, request: HttpRequest) -> None:
-    if not model_admin.has_view_permission(request):
-        raise PermissionDenied
 
 
 def _readable(message: Message) -> Message:

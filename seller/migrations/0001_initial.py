@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'terms',
                 'verbose_name_plural': 'terms',
-                'ordering': ['product', 'version'],
+                'ordering': ['product_id', 'version'],
                 'permissions': [('override_notice_period', 'Can publish terms with a shorter notice')],
             },
         ),

@@ -115,7 +115,7 @@ class Terms(models.Model):
     class Meta:
         verbose_name = _("terms")
         verbose_name_plural = _("terms")
-        ordering = ["product", "version"]
+        ordering = ["product_id", "version"]
         permissions = [("override_notice_period", "Can publish terms with a shorter notice")]
         constraints = [
             models.UniqueConstraint(name="seller_terms_version", fields=["product", "version"]),

@@ -7,7 +7,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from mail import kinds, outbox, record
+from mail import content, kinds, outbox, record
 from mail.kinds import Kind
 from mail.models import Batch, Broadcast, Delivery, Message
 
@@ -25,7 +25,7 @@ def record_broadcast(*names: str, expanded: bool = True) -> Message:
         f"News for {outbox.NAME}", f"Dear {outbox.NAME}", "shop@moa.example"
     )
     email.attach_alternative(f"<p>Dear {outbox.NAME}</p>", "text/html")
-    built = outbox.content.build_personal(email)
+    built = content.build_personal(email)
     message = Message.objects.create(
         kind="test.news",
         lane="bulk",

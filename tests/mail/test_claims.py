@@ -285,3 +285,16 @@ def test_a_cursor_never_goes_back(batch: Batch):
 
     batch.refresh_from_db()
     assert batch.through_id == 1000
+
+
+def test_a_claim_whose_confirmation_was_lost_is_taken_up_with_its_token(batch: Batch):
+    """I3: the database went away between the claim and the reply to it."""
+    token = uuid.uuid4()
+    first = claims.take(batch.pk, token)
+
+    again, another = claims.take(batch.pk, token), claims.take(batch.pk)
+
+    assert first is not None
+    assert again is not None
+    assert again.token == token
+    assert another is None

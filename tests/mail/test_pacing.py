@@ -8,6 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from mail import pacing
+from mail.claims import Claim
 from mail.models import Lane, Transport
 from mail.pacing import Pace
 from mail.transport.server import Rate, SmtpServer
@@ -93,6 +94,7 @@ def asleep(monkeypatch):
     with time_machine.travel(NOON, tick=False) as traveller:
         waiting = Waiting(traveller)
         monkeypatch.setattr(pacing, "time", waiting)
+        monkeypatch.setattr(Claim, "now", lambda _: timezone.now())
         yield waiting
 
 

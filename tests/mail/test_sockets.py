@@ -27,7 +27,7 @@ sys.addaudithook(_hook)
 @pytest.fixture
 def sockets(db: None) -> Iterator[list[tuple[str, object]]]:
     """What Python's sockets did; psycopg speaks to the database through its own library."""
-    global _watching
+    global _watched
     connection.ensure_connection()
     _seen.clear()
     _watched = threading.get_ident()

@@ -16,6 +16,15 @@ def test_the_document_is_valid_and_complete(tmp_path):
     paths = yaml.safe_load(written.read_text())["paths"]
     assert {
         "/api/auth/login/",
+        "/api/products/",
+        "/api/products/{id}/terms/",
+        "/api/terms/{id}/",
+        "/api/terms/{id}/preview/",
+        "/api/terms/{id}/publish/",
+        "/api/payments/",
+        "/api/payments/{id}/",
+        "/api/payments/{id}/confirm/",
+        "/api/payments/webhooks/{provider}/",
         "/api/messages/",
         "/api/messages/{id}/",
         "/api/messages/{id}/deliveries/",

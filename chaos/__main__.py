@@ -1,0 +1,124 @@
+"""`python -m chaos`: break everything, lose nothing, and show it."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from chaos import cluster, matrix, plan, replay, report, soak
+from chaos.plan import Fault
+from chaos.run import Run, say, until_kills
+from chaos.stack import Stack
+
+
+def main() -> int:
+    asked = parser().parse_args()
+    code: int = asked.command(asked)
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
+    commands = made.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="seeded faults under load, then the ledger")
+    run.add_argument("--kills", type=int, default=12, help="how many SIGKILLs; 12")
+    run.add_argument("--mix", choices=plan.MIXES, default="kills", help="which faults are drawn")
+    run.add_argument("--every", type=float, default=plan.CLOSEST, help="seconds at least; 2")
+    run.set_defaults(command=carry_out_run)
+    rows = commands.add_parser("matrix", help="the fault matrix and the SMTP grid, row by row")
+    rows.add_argument("--only", default="", help="rows whose name has this")
+    rows.add_argument("--no-grid", action="store_true", help="without the SMTP grid")
+    rows.set_defaults(command=carry_out_matrix)
+    three = commands.add_parser("cluster", help="rows on three RabbitMQ nodes")
+    three.set_defaults(command=carry_out_cluster)
+    long = commands.add_parser("soak", help="a fault a minute, and the memory of every process")
+    long.add_argument("--minutes", type=float, default=30)
+    long.set_defaults(command=carry_out_soak)
+    again = commands.add_parser("replay", help="the faults of an earlier run once more")
+    again.add_argument("file", type=Path)
+    again.set_defaults(command=carry_out_replay)
+    for command in (run, rows, three, long):
+        command.add_argument("--seed", type=int, default=1)
+    for command in (run, long):
+        command.add_argument("--rate", type=float, default=12, help="requests a second, about; 12")
+    for command in (run, rows, three, long, again):
+        command.add_argument("--out", type=Path, help="where the JSON goes; chaos/results/…")
+        command.add_argument("--keep", action="store_true", help="keep the folder with all logs")
+    return made
+
+
+def carry_out_run(asked: argparse.Namespace) -> int:
+    """`run`: the plan of a seed until so many SIGKILLs have landed."""
+    run = Run(seed=asked.seed, rate=asked.rate)
+    faults = plan.faults(asked.seed, mix=asked.mix, closest=asked.every)
+    command = {"name": "run", "seed": asked.seed, "kills": asked.kills, "mix": asked.mix}
+    command |= {"rate": asked.rate, "every": asked.every}
+    return _run(run, until_kills(faults, asked.kills, run.hits), command, asked)
+
+
+def carry_out_soak(asked: argparse.Namespace) -> int:
+    """`soak`: every kind of fault, one a minute; memory may not grow."""
+    run = Run(seed=asked.seed, rate=asked.rate)
+    memory = soak.Memory(run.stack)
+    faults = plan.faults(asked.seed, mix="all", closest=soak.EVERY)
+    command = {"name": "soak", "seed": asked.seed, "minutes": asked.minutes, "mix": "all"}
+    command |= {"rate": asked.rate, "every": soak.EVERY}
+    memory.thread.start()
+    return _run(run, soak.for_minutes(faults, asked.minutes), command, asked, memory)
+
+
+def carry_out_replay(asked: argparse.Namespace) -> int:
+    """`replay`: the same faults at the same distances."""
+    before = replay.read(asked.file)
+    command = before["command"] | {"name": "replay", "file": asked.file.name}
+    run = Run(seed=command["seed"], rate=command["rate"])
+    return _run(run, replay.faults(before), command, asked)
+
+
+def carry_out_matrix(asked: argparse.Namespace) -> int:
+    """`matrix`: every row as expected."""
+    result, stack = matrix.carry_out(seed=asked.seed, only=asked.only, grid=not asked.no_grid)
+    return _write(result, stack, {"name": "matrix", "seed": asked.seed, "only": asked.only}, asked)
+
+
+def carry_out_cluster(asked: argparse.Namespace) -> int:
+    """`cluster`: every row as expected, on three nodes."""
+    result, stack = cluster.carry_out(seed=asked.seed)
+    return _write(result, stack, {"name": "cluster", "seed": asked.seed}, asked)
+
+
+def _run(
+    run: Run,
+    faults: Iterator[Fault],
+    command: dict[str, Any],
+    asked: argparse.Namespace,
+    memory: soak.Memory | None = None,
+) -> int:
+    outcome = run.carry_out(faults)
+    if memory is not None:
+        memory.end()
+        grown = memory.growth()
+        outcome.trouble += [f"memory: {one}" for one in grown if one["growth"] >= soak.LIMIT]
+    report.show(outcome)
+    result = report.as_json(outcome, run.stack, command)
+    if memory is not None:
+        result["memory"] = grown
+        for one in grown[:5]:
+            say(f"memory of {one['process']}: {one['growth']:+.1%} in {one['seconds']} s")
+    return _write(result, run.stack, command, asked)
+
+
+def _write(
+    result: dict[str, Any], stack: Stack, command: dict[str, Any], asked: argparse.Namespace
+) -> int:
+    name = f"{command['name']}-{command['seed']}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    report.write(report.head(stack, command) | result, asked.out or report.RESULTS / name)
+    if not asked.keep and result["holds"]:
+        stack.remove()
+    return 0 if result["holds"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

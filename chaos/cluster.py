@@ -1,0 +1,98 @@
+"""`cluster`: three RabbitMQ nodes, quorum queues, and several BROKER_URLs."""
+
+import os
+import signal
+import time
+from typing import Any
+
+from chaos import matrix
+from chaos.matrix_rows import Row
+from chaos.run import say
+from chaos.scene import Scene, expect
+from chaos.stack import Stack
+from chaos.unit import send
+from tests.servers.ports import answers
+from tests.servers.rabbitmq import RabbitMQ
+
+QUEUE = "mail.transactional"
+
+
+def leader_killed(scene: Scene, shift: float) -> str:
+    """Requests are answered; mails asked for while the leader is down leave within 30 s."""
+    time.sleep(shift)
+    node = _leader(scene)
+    with _Held(scene, [node]):
+        send(node.pid, signal.SIGKILL)
+        took = scene.mails(5)
+        seconds = scene.rest(seconds=40)
+    _whole_again(scene)
+    return f"slowest request {max(took):.2f} s, at rest after {seconds:.1f} s without the node"
+
+
+def node_frozen(scene: Scene, shift: float) -> str:
+    """Requests are answered; mails leave within 60 s although the node still stands frozen."""
+    time.sleep(shift)
+    node = _leader(scene)
+    node.freeze()
+    try:
+        took = scene.mails(5)
+        seconds = scene.rest(seconds=60)
+    finally:
+        node.thaw()
+    _whole_again(scene)
+    return f"slowest request {max(took):.2f} s, at rest after {seconds:.1f} s of the freeze"
+
+
+def majority_lost(scene: Scene, shift: float) -> str:
+    """Requests are answered and mails wait; all leave within 60 s of the majority's return."""
+    time.sleep(shift)
+    lost = scene.stack.nodes[:2]
+    with _Held(scene, lost):
+        for node in lost:
+            send(node.pid, signal.SIGKILL)
+        took = scene.mails(10)
+        backlog = scene.waiting()
+    _whole_again(scene)
+    seconds = scene.rest(seconds=60)
+    expect(backlog > 0, True, what="mails wait")
+    return f"slowest request {max(took):.2f} s, at rest {seconds:.1f} s after the return"
+
+
+ROWS = [
+    Row("leader of the queue killed", leader_killed, 3),
+    Row("node frozen", node_frozen, 3),
+    Row("majority lost and regained", majority_lost, 1),
+]
+
+
+def carry_out(*, seed: int) -> tuple[dict[str, Any], Stack]:
+    """Try the rows on three nodes; the result and the stack."""
+    return matrix.carry_out(seed=seed, rows=ROWS, grid=False, stack=Stack(nodes=3))
+
+
+class _Held:
+    """While this lasts, the supervisor does not start some nodes again."""
+
+    def __init__(self, scene: Scene, nodes: list[RabbitMQ]) -> None:
+        self.held, self.nodes = scene.stack.held_nodes, nodes
+
+    def __enter__(self) -> None:
+        self.held.update(node.port for node in self.nodes)
+
+    def __exit__(self, *_: object) -> None:
+        self.held.difference_update(node.port for node in self.nodes)
+
+
+def _leader(scene: Scene) -> RabbitMQ:
+    """The node that leads the queue of receipts."""
+    shown = scene.stack.nodes[0].ctl("list_queues", "name", "leader")
+    names = dict(line.split("\t") for line in shown.splitlines() if "\t" in line)
+    return next(node for node in scene.stack.nodes if node.node == names[QUEUE])
+
+
+def _whole_again(scene: Scene) -> None:
+    """Wait until every node runs and sees the others."""
+    for node in scene.stack.nodes:
+        scene.wait(lambda node=node: answers(node.port), node.node, seconds=120)  # type: ignore[misc]
+    say(f"     {len(scene.stack.nodes)} nodes run again, load {os.getloadavg()[0]:.1f}")
+    time.sleep(2)

@@ -1,0 +1,103 @@
+"""`matrix`: the rows of the fault matrix, one after the other on one stack."""
+
+import http.client
+import random
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from chaos import rows_broker, rows_servers, rows_worker  # noqa: F401 - they make the rows
+from chaos.grid import CELLS, try_cell
+from chaos.load import Refused
+from chaos.matrix_rows import ROWS, Row
+from chaos.run import say
+from chaos.scene import Failed, Scene
+from chaos.stack import Stack
+
+TROUBLE = (Failed, Refused, OSError, http.client.HTTPException, subprocess.CalledProcessError)
+
+
+def carry_out(
+    *,
+    seed: int,
+    only: str = "",
+    grid: bool = True,
+    rows: Sequence[Row] = ROWS,
+    stack: Stack | None = None,
+) -> tuple[dict[str, Any], Stack]:
+    """Try every row, those that depend on timing with three seeds; the result and the stack."""
+    stack = stack or Stack()
+    began = time.monotonic()
+    try:
+        say(f"starting everything in {stack.folder}")
+        stack.start()
+        scene = Scene(stack, seed=seed)
+        found = _rows(scene, [row for row in rows if only in row.name], seed)
+        if grid:
+            found += _grid(scene, only)
+        ledger = scene.judge()
+    finally:
+        term = stack.stop()
+    failed = [one for one in found if not one["as_expected"]]
+    say(
+        f"\n{len(found) - len(failed)} of {len(found)} as expected; {len(ledger.violations)} broken"
+    )
+    for line in ledger.violations:
+        say(f"VIOLATION {line}")
+    return {
+        "holds": not failed and not ledger.violations,
+        "rows": found,
+        "ledger": ledger.as_json(),
+        "term_seconds": term,
+        "seconds": round(time.monotonic() - began, 1),
+    }, stack
+
+
+def _rows(scene: Scene, rows: Sequence[Row], seed: int) -> list[dict[str, Any]]:
+    found = []
+    for row in rows:
+        for number in range(row.seeds):
+            shift = random.Random(f"{row.name}-{seed + number}").random()  # noqa: S311
+            found.append(_try(scene, row.name, row.expected, lambda: row.act(scene, shift)))  # noqa: B023
+            found[-1]["seed"] = seed + number
+    return found
+
+
+def _grid(scene: Scene, only: str) -> list[dict[str, Any]]:
+    return [
+        _try(scene, cell.name, cell.last, lambda: try_cell(scene, cell))  # noqa: B023
+        for cell in CELLS
+        if only in cell.name
+    ]
+
+
+def _try(scene: Scene, name: str, expected: str, act: Callable[[], str | None]) -> dict[str, Any]:
+    began = time.monotonic()
+    try:
+        seen, holds = act() or "", True
+    except TROUBLE as trouble:
+        seen, holds = f"{type(trouble).__name__}: {trouble}", False
+        _tidy_up(scene)
+    seconds = time.monotonic() - began
+    say(f"{'ok  ' if holds else 'FAIL'} {seconds:6.1f} s  {name}: {seen}")
+    return {
+        "row": name,
+        "expected": " ".join(expected.split()),
+        "seen": seen,
+        "as_expected": holds,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _tidy_up(scene: Scene) -> None:
+    """After a row that failed: let what still waits leave, so that the next row starts at rest."""
+    scene.stack.steer("smtp", do="clear")
+    scene.stack.steer("proxy.smtp", do="clear")
+    scene.stack.held_nodes.clear()
+    try:
+        scene.free_transport()
+        scene.make_due()
+        scene.rest(seconds=120)
+    except TROUBLE as trouble:
+        say(f"     not at rest: {trouble}")

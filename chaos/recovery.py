@@ -1,0 +1,114 @@
+"""Recovery: how long after a fault what it hit made progress again. Pure.
+
+- a worker: until every Batch that the killed or frozen processes had in hand is closed; if they
+  had none, until the next claim of any worker;
+- a web process: until the end of the first request, begun after the fault, that is answered;
+- a relay: until the next Batch is bound;
+- the broker: from when it takes connections again until a Batch that was bound since is claimed;
+- PostgreSQL: from when it takes connections again until all three have happened: a request
+  answered, a Batch bound, a Batch claimed;
+- the SMTP server or the way to it: from when it is back until the next mail is taken.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chaos.evidence import Batch
+from chaos.hit import Hit
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One fault: `outage` is how long the server itself was gone, `seconds` what Moa took."""
+
+    hit: Hit
+    outage: float
+    seconds: float | None
+    alone: bool
+    """Whether no other fault came before it was over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """The moments at which something went forward, each list in order."""
+
+    requests: Sequence[tuple[float, float]]
+    """When a request that was answered began, and when it ended."""
+    batches: Sequence[Batch]
+    taken_at: Sequence[float]
+    ups: dict[str, Sequence[float]]
+
+
+def recoveries(hits: Iterable[Hit], progress: Progress) -> list[Recovery]:
+    """The recovery of each fault that landed."""
+    landed = [hit for hit in hits if hit.landed]
+    found = []
+    for hit in landed:
+        begins = _begins(hit, progress)
+        over = _over(hit, begins, progress) if begins else None
+        if begins is None or over is None:
+            found.append(Recovery(hit, (begins or hit.at) - hit.at, None, alone=False))
+            continue
+        alone = not any(hit.at <= one.at < over for one in landed if one is not hit)
+        found.append(Recovery(hit, begins - hit.at, over - begins, alone))
+    return found
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-int(share * 100) * len(ordered) // 100) - 1)] if ordered else None
+
+
+def _begins(hit: Hit, progress: Progress) -> float | None:
+    """From when the recovery is counted: the fault, or when the server is back."""
+    if hit.ended_at:
+        return hit.ended_at
+    if hit.kind == "postgresql.backend.kill":
+        return hit.at
+    if hit.target in ("broker", "postgresql", "smtp"):
+        return _first(progress.ups.get(hit.target, ()), hit.at)
+    return hit.at
+
+
+def _over(hit: Hit, begins: float, progress: Progress) -> float | None:
+    batches = progress.batches
+    answered = min((end for began, end in progress.requests if began >= begins), default=None)
+    bound = min((one.bound_at for one in batches if one.bound_at >= begins), default=None)
+    claimed = min(
+        (one.claimed_at for one in batches if one.claimed_at and one.claimed_at >= begins),
+        default=None,
+    )
+    match hit.kind.split(".")[0]:
+        case "web":
+            return answered
+        case "relay":
+            return bound
+        case "broker":
+            return min(
+                (one.claimed_at for one in batches if one.claimed_at and one.bound_at >= begins),
+                default=None,
+            )
+        case "postgresql":
+            moments = (answered, bound, claimed)
+            return None if None in moments else max(moment for moment in moments if moment)
+        case "worker":
+            return _settled(hit, batches) or claimed
+    return _first(progress.taken_at, begins)
+
+
+def _settled(hit: Hit, batches: Sequence[Batch]) -> float | None:
+    in_hand = [
+        one
+        for one in batches
+        if one.worker_pid in hit.pids
+        and (one.claimed_at or hit.at) < hit.at
+        and (one.closed_at is None or one.closed_at > hit.at)
+    ]
+    return max((one.closed_at or float("inf") for one in in_hand), default=None)
+
+
+def _first(moments: Sequence[float], after: float) -> float | None:
+    at = bisect_right(moments, after)
+    return moments[at] if at < len(moments) else None

@@ -1,0 +1,81 @@
+"""Rows of the matrix: what happens to the SMTP server, the way to it, and PostgreSQL."""
+
+import os
+import signal
+import time
+
+from chaos.matrix_rows import caught, ends, row
+from chaos.scene import Scene, expect
+from chaos.unit import send
+
+
+@row("SMTP server gone for 15 s")
+def smtp_gone(scene: Scene, shift: float) -> str:
+    """The transport is held, no attempt is spent, all leave within 30 s of its return."""
+    scene.stack.steer("proxy.smtp", do="refuse")
+    scene.mails(2)
+    last = scene.note()
+    scene.mails(13, every=1)
+    scene.stack.steer("proxy.smtp", do="clear")
+    seconds = scene.rest(seconds=30)
+    expect(last.seen, "sent, 1 copies, 0 uncertain, 1 attempts")
+    return f"at rest after {seconds:.1f} s"
+
+
+@row("SMTP server answers the dot after 25 s")
+def slow_dot(scene: Scene, shift: float) -> str:
+    """The worker waits and renews its lease: one copy, nothing uncertain."""
+    mail = caught(scene, "dot", scene.note, delay=25)
+    return ends(scene, mail, "sent, 1 copies, 0 uncertain, 1 attempts")
+
+
+@row("way to the SMTP server cut after the dot", seeds=3)
+def cut_after_dot(scene: Scene, shift: float) -> str:
+    """Uncertain, sent once more: two copies."""
+    mail = caught(scene, "dot", scene.payment, delay=5)
+    time.sleep(shift)
+    scene.stack.steer("proxy.smtp", do="reset")
+    scene.stack.steer("proxy.smtp", do="clear")
+    return ends(scene, mail, "sent, 2 copies, 1 uncertain, 2 attempts")
+
+
+@row("PostgreSQL restarted (fast) under load", seeds=3)
+def postgresql_restart(scene: Scene, shift: float) -> str:
+    """Workers hold their results: nothing uncertain, nobody alive is rescued, one copy each."""
+    return _database_down(scene, shift, signal.SIGINT)
+
+
+@row("PostgreSQL crashed (immediate) under load", seeds=3)
+def postgresql_crash(scene: Scene, shift: float) -> str:
+    """As with the restart: every accepted mail is there, workers write again from memory."""
+    return _database_down(scene, shift, signal.SIGQUIT)
+
+
+@row("PostgreSQL frozen 12 s under load")
+def postgresql_frozen(scene: Scene, shift: float) -> str:
+    """Longer than a lease: nobody alive is rescued, nothing uncertain."""
+    before = scene.copies()
+    readers = scene.broadcast()
+    scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
+    pids = [scene.stack.units["postgresql"].pid or 0, *scene.stack.units["postgresql"].children()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(12 + shift)
+    for pid in pids:
+        send(pid, signal.SIGCONT)
+    seconds = scene.rest()
+    expect(sum((scene.copies() - before).values()), readers, what="copies")
+    return f"at rest after {seconds:.1f} s"
+
+
+def _database_down(scene: Scene, shift: float, how: signal.Signals) -> str:
+    before = scene.copies()
+    readers = scene.broadcast()
+    scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
+    time.sleep(shift)
+    unit, at = scene.stack.units["postgresql"], time.time()
+    send(unit.pid, how)
+    back = scene.wait(lambda: unit.up_after(at), "PostgreSQL")
+    seconds = scene.rest()
+    expect(sum((scene.copies() - before).values()), readers, what="copies")
+    return f"PostgreSQL back after {back:.1f} s, at rest {seconds:.1f} s later"

@@ -1,0 +1,7 @@
+"""Moa's settings as production has them, and one more app: the kind that holds, and its view."""
+
+from moa.settings import *  # noqa: F403
+from moa.settings import INSTALLED_APPS as OF_MOA
+
+INSTALLED_APPS = [*OF_MOA, "chaos.shop"]
+ROOT_URLCONF = "chaos.shop.urls"
