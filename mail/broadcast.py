@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, F, Max, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Left, Now
 
 from mail import audiences, record
 from mail.models import Broadcast, Delivery, Message
@@ -73,8 +73,11 @@ INSERT = """
 
 
 def _insert(message: Message, broadcast: Broadcast, recipients: QuerySet[Any]) -> int:
+    longest = Delivery._meta.get_field("name").max_length or 0
     page = recipients.annotate(
-        recipient_key=F("pk"), recipient_address=F("address"), recipient_name=F("name")
+        recipient_key=F("pk"),
+        recipient_address=F("address"),
+        recipient_name=Left(Coalesce(F("name"), Value("")), longest),
     ).values("recipient_key", "recipient_address", "recipient_name")
     query, params = page.query.get_compiler(connection=connection).as_sql()
     adapt = connection.ops.adapt_datetimefield_value

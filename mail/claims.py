@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
@@ -36,11 +37,17 @@ class Claim:
     lane: Lane
     token: uuid.UUID
     deadline: float
+    claimed_at: datetime
+    read_at: float
     deliveries: list[Delivery] = field(default_factory=list)
     messages: dict[int, Message] = field(default_factory=dict)
     through_id: int = 0
     recalled: bool = False
     marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
+
+    def now(self) -> datetime:
+        """The time by the clock of the database, whatever this machine's wall clock does."""
+        return self.claimed_at + timedelta(seconds=boottime() - self.read_at)
 
     def before_dot(self) -> None:
         """Make what is settled so far durable, say that a dot follows, and renew the lease.
@@ -73,6 +80,16 @@ class Claim:
         self.deadline = _deadline(before)
 
 
+HELD = Exists(Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now()))
+
+
+def lane_of(batch_id: int) -> Lane | None:
+    """The lane of a Batch that may be claimed just now, or None."""
+    free = Batch.objects.filter(~HELD, pk=batch_id, token=None, closed_at=None)
+    lane = free.values_list("lane", flat=True).first()
+    return Lane(lane) if lane else None
+
+
 def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     """Claim a Batch, or return None: it is another's, done, or its transport is held.
 
@@ -80,8 +97,7 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     have claimed then without having been told.
     """
     before, token = boottime(), token or uuid.uuid4()
-    held = Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now())
-    free = ~Exists(held) & Q(token=None)
+    free = ~HELD & Q(token=None)
     claimed = Batch.objects.filter(free | Q(token=token), pk=batch_id, closed_at=None).update(
         token=token,
         worker=_name(),
@@ -91,10 +107,18 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     )
     if not claimed:
         # Turned away by a hold: the task is spent, so the relay publishes the id anew afterwards.
-        Batch.objects.filter(Exists(held), pk=batch_id, token=None).update(published_at=None)
+        Batch.objects.filter(HELD, pk=batch_id, token=None).update(published_at=None)
         return None
-    lane = Lane(Batch.objects.values_list("lane", flat=True).get(pk=batch_id))
-    claim = Claim(batch_id=batch_id, lane=lane, token=token, deadline=_deadline(before))
+    lane, claimed_at = Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)
+    assert claimed_at is not None  # noqa: S101
+    claim = Claim(
+        batch_id=batch_id,
+        lane=Lane(lane),
+        token=token,
+        deadline=_deadline(before),
+        claimed_at=claimed_at,
+        read_at=before,
+    )
     open_rows = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED)
     claim.deliveries = sorted(open_rows.order_by(), key=lambda delivery: delivery.pk)
     claim.messages = Message.objects.defer("mime", "text", "html", "subject").in_bulk(

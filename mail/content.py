@@ -8,6 +8,7 @@ with placeholders; `mail.personal` fills them for one recipient.
 import copy
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.utils import getaddresses, parseaddr
@@ -136,14 +137,26 @@ def _check_headers(email: EmailMessage) -> None:
 
 def _check_texts(email: EmailMessage) -> None:
     """Refuse what no mail can carry (RFC 5322 §2.1.2), which Django would send or swallow."""
-    texts = {"subject": [email.subject], "text": [email.body]}
-    texts["html"] = [part[0] for part in getattr(email, "alternatives", [])]
-    for field, values in texts.items():
-        for text in (value for value in values if isinstance(value, str)):
-            if "\0" in text:
-                raise InvalidMail(f"{field}: a NUL character")
-            if half := SURROGATE.search(text):
-                raise InvalidMail(f"{field}: half of a surrogate pair, {half[0]!r}")
+    for field, text in _texts(email):
+        _check_text(field, text)
+
+
+def _check_text(field: str, text: str) -> None:
+    if "\0" in text:
+        raise InvalidMail(f"{field}: a NUL character")
+    if half := SURROGATE.search(text):
+        raise InvalidMail(f"{field}: half of a surrogate pair, {half[0]!r}")
+
+
+def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
+    """What people wrote, and where."""
+    yield "subject", str(email.subject)
+    for field in (*RECIPIENTS, "reply_to"):
+        yield from ((field, entry) for entry in getattr(email, field))
+    yield from ((name, str(value)) for name, value in email.extra_headers.items())
+    contents = [("text", email.body)]
+    contents += [("html", part[0]) for part in getattr(email, "alternatives", [])]
+    yield from ((field, content) for field, content in contents if isinstance(content, str))
 
 
 def _serialise(email: EmailMessage) -> bytes:
@@ -162,6 +175,7 @@ def _serialise(email: EmailMessage) -> bytes:
 
 def envelope_sender(email: EmailMessage) -> str:
     """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
+    _check_text("from", email.from_email)
     encoding = email.encoding or settings.DEFAULT_CHARSET
     address = parseaddr(sanitize_address(email.from_email, encoding))[1]
     if "@" not in address:

@@ -15,12 +15,11 @@ from typing import TypeVar
 import psycopg
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
 from mail.marks import LeaseLost
-from mail.models import Delivery, Message
+from mail.models import Delivery, Lane, Message
 from mail.outcomes import Accepted
 from mail.personal import Skeleton
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
@@ -34,6 +33,8 @@ OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
 DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
 DATABASE_RETRY = 0.5  # seconds
 
+T = TypeVar("T")
+
 
 class ContentErased(LookupError):
     """The content was erased when its time was over; nothing is left to send."""
@@ -42,26 +43,36 @@ class ContentErased(LookupError):
 def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
     """Deliver a Batch, or do nothing when it cannot be claimed.
 
+    The connection is opened before the claim: no lease runs out while a server does not answer.
     `is_stopping` is asked between mails; once true, the rest of the Batch is released.
     """
-    if claim := claim_when_possible(batch_id, is_stopping):
+    lane = when_possible(partial(claims.lane_of, batch_id), is_stopping)
+    if lane and (answer := transport_for(lane).open()):
+        hold(lane, classify(answer), answer)
+    take = partial(claims.take, batch_id, uuid.uuid4())
+    if claim := when_possible(take, is_stopping):
         Run(claim, transport_for(claim.lane), is_stopping).run()
 
 
-def claim_when_possible(batch_id: int, is_stopping: Callable[[], bool]) -> Claim | None:
-    """Claim a Batch; while the database is away, wait for it.
+def when_possible(ask: Callable[[], T], is_stopping: Callable[[], bool]) -> T:
+    """Ask the database; while it is away, wait for it.
 
     To give up would spend the task, and the Batch would lie until its id is published again.
     """
-    token = uuid.uuid4()
     while True:
         try:
-            return claims.take(batch_id, token)
+            return ask()
         except DATABASE_AWAY:
             if is_stopping():
                 raise
             connection.close()
             time.sleep(DATABASE_RETRY)
+
+
+def hold(lane: Lane, verdict: Verdict, answer: Answer) -> None:
+    """Let the lane wait for its server."""
+    logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
+    until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
 
 
 class Run:
@@ -77,6 +88,7 @@ class Run:
         self.skeletons: dict[int, Skeleton] = {}
         self.stopped: set[int] = set()
         self.losses = 0
+        self.reserved = self.settled = 0
 
     def run(self) -> None:
         """Offer every mail, then write the acceptances, release what is left, close the Batch."""
@@ -97,14 +109,16 @@ class Run:
         until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
         until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
+        until_written(
+            lambda: pacing.give_back(lane, self.reserved - self.settled, clock=self.claim.now)
+        )
         if trouble:
-            verdict, answer = trouble
-            logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
-            until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
+            hold(lane, *trouble)
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
-        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries))
+        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries), clock=self.claim.now)
+        self.reserved = pace.allowed or 0
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
                 self._skip(self.claim.stopped_messages())
@@ -112,7 +126,7 @@ class Run:
                 continue
             if not pace.wait(number, self.claim.while_waiting, self.is_stopping):
                 return None
-            if delivery.expires_at <= timezone.now():
+            if delivery.expires_at <= self.claim.now():
                 until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(delivery):
                 return trouble
@@ -129,7 +143,7 @@ class Run:
         answer = self._answer(delivery)
         verdict = classify(answer)
         if answer.is_plain_acceptance:
-            self.accepted.append(Accepted(delivery, answer, timezone.now()))
+            self.accepted.append(Accepted(delivery, answer, self.claim.now()))
             settled = True
         else:
             settled = until_written(
@@ -137,6 +151,7 @@ class Run:
             )
         if settled:
             self.claim.through_id = delivery.pk
+            self.settled += 1
         self.losses = self.losses + 1 if answer.is_loss else 0
         if self.losses >= LOSSES_THAT_HOLD:
             return OUTAGE, answer
@@ -185,9 +200,6 @@ def stored_mime(message: Message) -> bytes:
     if not mime:
         raise ContentErased
     return mime
-
-
-T = TypeVar("T")
 
 
 def until_written(write: Callable[[], T]) -> T:

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from mail import record
 from mail.claims import Claim
@@ -41,8 +40,7 @@ def settle_one(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdic
     """
     if verdict.outcome is Outcome.HELD and answer.phase in SESSION_PHASES:
         return False
-    message = claim.messages[delivery.message_id]
-    changes = _changes(delivery, message, answer, verdict)
+    changes = _changes(claim, delivery, answer, verdict)
     with transaction.atomic():
         if _leave(claim, delivery, changes) and changes["state"] != State.SENT:
             _note_attempt(claim, delivery, answer, verdict, changes)
@@ -116,26 +114,28 @@ def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> bool:
     return True
 
 
-def _changes(
-    delivery: Delivery, message: Message, answer: Answer, verdict: Verdict
-) -> dict[str, Any]:
+def _changes(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdict) -> dict[str, Any]:
     """The columns an answer changes, `state` among them."""
-    said = _said(answer)
+    said, patience = _said(answer), delivery.expires_at - claim.now()
     match verdict.outcome:
         case Outcome.SENT:
             return _final(State.SENT) | said | {"attempts": delivery.attempts + 1}
         case Outcome.FAILED:
             return _final(State.FAILED) | said | {"attempts": delivery.attempts + 1}
         case Outcome.UNCERTAIN:
-            return said | _uncertain(delivery, message)
+            return said | _uncertain(delivery, claim.messages[delivery.message_id])
         case Outcome.HELD:
-            return said | _deferred(delivery, max(verdict.hold, SHORTEST_DEFERRAL), spent=0)
+            return said | _deferred(
+                delivery, max(verdict.hold, SHORTEST_DEFERRAL), patience, spent=0
+            )
         case Outcome.DEFERRED:
-            return said | _deferred(delivery, backoff(delivery.attempts + 1), spent=1)
+            return said | _deferred(delivery, backoff(delivery.attempts + 1), patience, spent=1)
 
 
-def _deferred(delivery: Delivery, wait: timedelta, *, spent: int) -> dict[str, Any]:
-    if timezone.now() + wait > delivery.expires_at:
+def _deferred(
+    delivery: Delivery, wait: timedelta, patience: timedelta, *, spent: int
+) -> dict[str, Any]:
+    if wait > patience:
         return _final(State.FAILED) | {"code": "expired", "attempts": delivery.attempts + spent}
     return {
         "state": State.QUEUED,

@@ -8,12 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from datetime import time as clock
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail.models import Lane, Transport
+
+Clock = Callable[[], datetime]
 
 WAKE = 1.0  # seconds between signs of life while a mail waits for its place
 
@@ -25,6 +30,7 @@ class Pace:
     start: datetime | None = None
     interval: timedelta = timedelta(0)
     allowed: int | None = None
+    clock: Clock = timezone.now
 
     def wait(
         self, number: int, while_waiting: Callable[[], None], is_stopping: Callable[[], bool]
@@ -35,7 +41,7 @@ class Pace:
         if self.start is None:
             return True
         place = self.start + number * self.interval
-        while (left := (place - timezone.now()).total_seconds()) > 0:
+        while (left := (place - self.clock()).total_seconds()) > 0:
             time.sleep(min(left, WAKE))
             while_waiting()
             if is_stopping():
@@ -43,19 +49,24 @@ class Pace:
         return True
 
 
-def reserve(lane: Lane, mails: int) -> Pace:
-    """Reserve places for so many mails; without MAIL_RATE they may leave at once."""
+def reserve(lane: Lane, mails: int, *, clock: Clock = timezone.now) -> Pace:
+    """Reserve places for so many mails; without MAIL_RATE they may leave at once.
+
+    `clock` tells the time of the database, so that no worker's own clock puts off the others.
+    """
     rate = settings.MAIL_RATE
     if rate.per_second is None and rate.per_day is None:
         return Pace()
     with transaction.atomic():
         row = Transport.objects.select_for_update().get(lane=_bucket(lane))
-        now, allowed = timezone.now(), mails
+        now, allowed = clock(), mails
         if rate.per_day is not None:
             today = timezone.localdate(now)
             used = row.day_count if row.day == today else 0
             allowed = max(0, min(mails, rate.per_day - used))
             row.day, row.day_count = today, used + allowed
+            if allowed < mails:
+                _hold_until_tomorrow(lane, now)
         start, interval = None, timedelta(0)
         if rate.per_second is not None:
             start, interval = (
@@ -64,7 +75,26 @@ def reserve(lane: Lane, mails: int) -> Pace:
             )
             row.next_slot_at = start + allowed * interval
         row.save(update_fields=["day", "day_count", "next_slot_at"])
-    return Pace(start=start, interval=interval, allowed=allowed)
+    return Pace(start=start, interval=interval, allowed=allowed, clock=clock)
+
+
+def give_back(lane: Lane, mails: int, *, clock: Clock = timezone.now) -> None:
+    """Return places of the day's quota that were reserved for mails that were not offered."""
+    if settings.MAIL_RATE.per_day is not None and mails > 0:
+        today = timezone.localdate(clock())
+        row = Transport.objects.filter(lane=_bucket(lane), day=today, day_count__gte=mails)
+        row.update(day_count=F("day_count") - mails)
+
+
+def _hold_until_tomorrow(lane: Lane, now: datetime) -> None:
+    """With the day's quota reserved, nothing is claimed or bound in vain until midnight."""
+    midnight = datetime.combine(
+        timezone.localdate(now) + timedelta(days=1), clock.min, timezone.get_current_timezone()
+    )
+    free = Q(held_until=None) | Q(held_until__lte=Now())
+    Transport.objects.filter(free, lane=lane).update(
+        held_until=midnight, held_by="", reason="the day's quota of MAIL_RATE is used up"
+    )
 
 
 def _bucket(lane: Lane) -> Lane:

@@ -1,4 +1,9 @@
-"""Celery tasks: each carries one id and makes one call."""
+"""Celery tasks: each carries one id and makes one call.
+
+What a newer relay says besides is ignored, so that old and new workers run side by side.
+"""
+
+from typing import Any
 
 from celery import shared_task
 
@@ -7,13 +12,13 @@ from mail.stopping import is_stopping
 
 
 @shared_task(name="mail.deliver_batch")
-def deliver_batch(batch_id: int) -> None:
+def deliver_batch(batch_id: int, **_: Any) -> None:
     """Deliver one Batch."""
     delivery.deliver(batch_id, is_stopping=is_stopping)
 
 
 @shared_task(name="mail.expand_broadcast", ignore_result=False)
-def expand_broadcast(message_id: int) -> dict[str, int]:
+def expand_broadcast(message_id: int, **_: Any) -> dict[str, int]:
     """Turn recipients of a broadcast into Deliveries for a while; the relay calls again."""
     recorded = broadcast.expand(message_id, is_stopping=is_stopping)
     return {"message": message_id, "recorded": recorded}

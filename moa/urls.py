@@ -24,7 +24,6 @@ api_urls = [
 urlpatterns = [
     *accounts.password_reset_urls(),
     path("admin/", admin.site.urls),
-    path("", include("seller.urls")),
     path("api/", include(api_urls)),
     path("", include("seller.urls")),
     path("livez", health.livez, name="livez"),

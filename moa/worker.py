@@ -35,4 +35,4 @@ class Consumer(CeleryConsumer):
         back long after the broker has. There is no setting for it.
         """
         conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
-        return super().ensure_connected(conn)  # type: ignore[misc]
+        return super().ensure_connected(conn)

@@ -30,9 +30,9 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
     if transport is None:
         return 0
     open_batches = Batch.objects.filter(lane=lane, closed_at=None).count()
-    published = 0
-    for _ in range(settings.MAIL_WINDOW - open_batches):
-        batches = bind(lane, batch_size(transport.ms_per_mail))
+    published, room = 0, settings.MAIL_WINDOW - open_batches
+    while published < room:
+        batches = bind(lane, batch_size(transport.ms_per_mail), room=room - published)
         for batch in batches:
             _publish(batch, publisher)
             published += 1
@@ -46,8 +46,8 @@ def batch_size(ms_per_mail: float) -> int:
     return max(1, min(settings.MAIL_BATCH_LIMIT, int(WORK_PER_BATCH / max(ms_per_mail, 0.01))))
 
 
-def bind(lane: Lane, size: int) -> list[Batch]:
-    """Bind up to `size` due Deliveries to new Batches, oldest first.
+def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
+    """Bind up to `size` due Deliveries to new Batches, `room` at most, oldest first.
 
     A Delivery that a worker died with gets a Batch of its own, so that it can harm no other.
     """
@@ -56,7 +56,7 @@ def bind(lane: Lane, size: int) -> list[Batch]:
         suspects = [pk for pk, crashes in due if crashes]
         trusted = [pk for pk, crashes in due if not crashes]
         groups = [*([pk] for pk in suspects), *([trusted] if trusted else [])]
-        return [_bind(lane, pks) for pks in groups]
+        return [_bind(lane, pks) for pks in groups[:room]]
 
 
 def republish(lane: Lane, publisher: Publisher) -> int:

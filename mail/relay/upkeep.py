@@ -49,7 +49,7 @@ def erase_contents() -> int:
         uncertain=0,
     )
     pks = list(over.order_by("pk").values_list("pk", flat=True)[:PAGE])
-    return Message.objects.filter(pk__in=pks).update(
+    return over.filter(pk__in=pks).update(  # asked again: one may have been sent again since
         mime=b"", subject="", text="", html="", erased_at=Now()
     )
 
@@ -74,12 +74,20 @@ def _turn(message: Message, rows: Any, changes: dict[str, Any]) -> int:
             Delivery.objects.filter(pk__in=pks).update(parked=False)
             record.count((message.pk, State.QUEUED, state) for _ in pks)
         if not pks:
-            _settle_flag(message)
+            _settle_flag(message, rows)
     return len(pks)
 
 
-def _settle_flag(message: Message) -> None:
-    """All rows agree with the flags, unless these have changed since they were read."""
-    Message.objects.filter(
-        pk=message.pk, paused_at=message.paused_at, cancelled_at=message.cancelled_at
+def _settle_flag(message: Message, rows: Any) -> None:
+    """All rows agree with the flags, unless these have changed since they were read.
+
+    A worker may have returned a row since we looked; whoever comes later finds our lock on the
+    Message, and sets the flag again.
+    """
+    own = Message.objects.filter(pk=message.pk)
+    own.filter(
+        paused_at__isnull=message.paused_at is None,
+        cancelled_at__isnull=message.cancelled_at is None,
     ).update(turning=False)
+    if rows.exists():
+        own.update(turning=True)

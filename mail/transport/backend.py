@@ -11,7 +11,7 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from mail.retry import Answer, Phase
-from mail.transport.envelope import Envelope, Watch
+from mail.transport.envelope import UNWATCHED, Envelope, Watch
 
 NOT_COPIED = {"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"}
 
@@ -23,7 +23,7 @@ class BackendTransport:
         self.path = path
         self.connection: Any = None
 
-    def open(self) -> Answer | None:
+    def open(self, watch: Watch = UNWATCHED) -> Answer | None:
         """Open the backend's connection, unless it is; see Transport.open."""
         if self.connection is not None:
             return None
@@ -37,7 +37,7 @@ class BackendTransport:
 
     def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
         """Hand the stored mail over as an EmailMessage; see Transport.deliver."""
-        if trouble := self.open():
+        if trouble := self.open(watch):
             return trouble
         try:
             email = stored_email(envelope)

@@ -26,10 +26,23 @@ class Watch(Protocol):
         """Called every few seconds while a reply is awaited."""
 
 
+class Unwatched:
+    """The watch of nobody: nothing is claimed yet."""
+
+    def before_dot(self) -> None:
+        """Nobody forbids the dot."""
+
+    def while_waiting(self) -> None:
+        """Nobody waits for a sign of life."""
+
+
+UNWATCHED = Unwatched()
+
+
 class Transport(Protocol):
     """One connection to wherever mail goes next. It is kept between mails and Batches."""
 
-    def open(self) -> Answer | None:
+    def open(self, watch: Watch = ...) -> Answer | None:
         """Connect unless connected; the Answer is None when all is well, else what was wrong."""
 
     def deliver(self, envelope: Envelope, watch: Watch) -> Answer:

@@ -16,7 +16,7 @@ from django.core.mail.utils import DNS_NAME
 
 from mail.retry import Answer, Phase
 from mail.transport.dialogue import Dialogue
-from mail.transport.envelope import Envelope, Watch
+from mail.transport.envelope import UNWATCHED, Envelope, Watch
 from mail.transport.server import SmtpServer
 
 # Seconds the server may take. RFC 5321 §4.5.3.2 asks for minutes; a shop gives up earlier where
@@ -46,22 +46,25 @@ class SmtpTransport:
         self.mails = 0
         self.used_at = 0.0
 
-    def open(self) -> Answer | None:
+    def open(self, watch: Watch = UNWATCHED) -> Answer | None:
         """Connect, greet, secure and log in, unless that is done; see Transport.open."""
-        if self.dialogue is not None and not self._is_stale():
+        if self.dialogue is not None and not self._is_stale(watch):
             return None
         self.close()
         phase = Phase.CONNECT
         try:
             self.smtp = smtp = self._connected()
             phase = Phase.EHLO
+            watch.while_waiting()
             smtp.ehlo_or_helo_if_needed()
             if self.server.starttls:
                 phase = Phase.STARTTLS
+                watch.while_waiting()
                 smtp.starttls(context=ssl.create_default_context())
                 smtp.ehlo_or_helo_if_needed()
             if self.server.user:
                 phase = Phase.AUTH
+                watch.while_waiting()
                 smtp.login(self.server.user, self.server.password)
         except smtplib.SMTPResponseException as error:
             self._drop()
@@ -78,14 +81,13 @@ class SmtpTransport:
 
     def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
         """Speak one mail transaction and return its last answer; see Transport.deliver."""
-        trouble = self.open()
-        if trouble:
+        if trouble := self.open(watch):
             return trouble
         was_kept = self.mails > 0
         answer = self._transact(envelope, watch)
         if was_kept and answer.phase is Phase.MAIL and answer.code in (None, 421):
             # The server had closed the kept connection; nothing of this mail was said yet.
-            answer = self.open() or self._transact(envelope, watch)
+            answer = self.open(watch) or self._transact(envelope, watch)
         return answer
 
     def close(self) -> None:
@@ -166,9 +168,10 @@ class SmtpTransport:
         else:
             self.close()
 
-    def _is_stale(self) -> bool:
+    def _is_stale(self, watch: Watch) -> bool:
         if time.monotonic() - self.used_at < IDLE_LIMIT or self.dialogue is None:
             return False
+        self.dialogue.waiting = watch.while_waiting
         return self._converse(self.dialogue, Phase.MAIL, b"NOOP").code != 250
 
     def _connected(self) -> smtplib.SMTP:

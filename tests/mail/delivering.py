@@ -35,6 +35,10 @@ class Script:
         self.answers: dict[str, Answer | Exception | Callable[[Watch], Answer]] = {}
         self.otherwise: Answer | Callable[[Watch], Answer] = TAKEN
         self.offered: list[Envelope] = []
+        self.closed: Answer | None = None
+        """What opening answers; None: it works."""
+        self.opened: list[int] = []
+        """How many Batches were claimed whenever it was opened."""
 
     @property
     def names(self) -> list[str]:
@@ -44,8 +48,9 @@ class Script:
     def on(self, name: str, answer: Answer | Exception | Callable[[Watch], Answer]) -> None:
         self.answers[f"{name}@example.com"] = answer
 
-    def open(self) -> Answer | None:
-        return None
+    def open(self, watch: Watch | None = None) -> Answer | None:
+        self.opened.append(Batch.objects.exclude(token=None).filter(closed_at=None).count())
+        return self.closed
 
     def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
         self.offered.append(envelope)

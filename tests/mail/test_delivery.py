@@ -256,11 +256,33 @@ def test_i11_a_server_that_is_not_there_holds_the_lane_and_spends_no_attempt(
 
     lane = lane_row()
     assert states() == {"kim": "queued", "lee": "queued"}
-    assert (row("kim").attempts, row("kim").batch_id, Attempt.objects.count()) == (0, None, 0)
+    assert (row("kim").attempts, row("kim").crashes, Attempt.objects.count()) == (0, 0, 0)
     assert lane.held_until > timezone.now()
     assert "connect" in lane.reason
     assert lane_row(Lane.BULK).held_until is None
-    assert batch.closed_at is not None
+    assert (batch.token, batch.published_at) == (None, None)
+
+    Transport.objects.update(held_until=Now())
+    deliver(batch)
+    assert states() == {"kim": "sent", "lee": "sent"}
+
+
+def test_i11_no_lease_runs_out_while_a_server_does_not_answer(script: Script):
+    """I11: the connection comes before the claim, so a slow one makes no worker look dead."""
+    script.closed = Answer(phase=Phase.CONNECT)
+    send("kim")
+    batch = deliver(bind())
+    assert (script.opened, batch.token, script.names) == ([0], None, [])
+
+    deliver(batch)
+    assert script.opened == [0]
+
+    Transport.objects.update(held_until=Now())
+    script.closed = None
+    deliver(batch)
+    assert (script.opened, script.names) == ([0, 0], ["kim"])
+    deliver(batch)
+    assert script.opened == [0, 0]
 
 
 def test_a_lane_held_again_and_again_waits_longer_until_a_mail_is_taken(script: Script):

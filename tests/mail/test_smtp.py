@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mail.retry import Answer, Outcome, Phase, classify
-from mail.transport import dialogue, smtp
+from mail.transport import dialogue
+from mail.transport import smtp as mail_smtp
 from mail.transport.envelope import Envelope
 from mail.transport.server import SmtpServer as Server
 from mail.transport.smtp import SmtpTransport
@@ -58,8 +59,8 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for phase in smtp.PATIENCE:
-        monkeypatch.setitem(smtp.PATIENCE, phase, 0.2)
+    for phase in mail_smtp.PATIENCE:
+        monkeypatch.setitem(mail_smtp.PATIENCE, phase, 0.2)
 
 
 @pytest.fixture
@@ -296,6 +297,22 @@ def test_a_connection_that_rested_is_asked_whether_it_lives(smtp, transport, mon
 
     assert answer.is_plain_acceptance
     assert (smtp.connections, len(smtp.taken)) == (2, 3)
+
+
+def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, monkeypatch):
+    """I3: no lease runs out while a connection is made in the middle of a Batch."""
+    first, second = Watch(), Watch()
+    offer(transport, watch=first)
+    monkeypatch.setattr("mail.transport.smtp.IDLE_LIMIT", 0)
+    monkeypatch.setattr(dialogue, "WAKE", 0.01)
+    monkeypatch.setitem(mail_smtp.PATIENCE, Phase.MAIL, 0.1)
+    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_noop", lambda self, rest: None)
+
+    answer = offer(transport, watch=second)
+
+    assert answer.is_plain_acceptance
+    assert first.waits == 1
+    assert second.waits >= 5
 
 
 @pytest.mark.parametrize("rule", [{"reply": "500 what"}, {"drop": True}, {"hold": True}])

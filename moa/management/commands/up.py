@@ -19,6 +19,7 @@ from moa.story.check import check
 from moa.supervisor import ChildDied, NotReady, Stopped, Supervisor
 
 UNTIL_READY = 60  # seconds
+LEAST = 500  # subscribers that the story needs, to be paused in the middle
 
 OPEN = """
 Moa is up, {seconds:.1f} s after the start.
@@ -54,7 +55,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["check"]:
-                sys.exit(0 if check(subscribers=options["subscribers"] or 500) else 1)
+                sys.exit(0 if check(subscribers=max(options["subscribers"] or 0, LEAST)) else 1)
             self.up(**options)
         except KeyboardInterrupt:
             sys.exit(130)

@@ -1,0 +1,212 @@
+"""Hooks: named points in Moa's processes where a test stops one of them, kills it, or misleads it.
+
+Production code knows nothing of this. A process that comes from the nursery wraps the seams below
+as its environment asks:
+
+    CRASH_AT      points to stop at, separated by spaces: `dot:user2@*` is the point `dot` of the
+                  mail to that address, or of the Batch that has one
+    CRASH_FOLDER  where it says that it has arrived, and waits for leave to go on
+    CRASH_POISON  the address whose mail kills the process that takes it up
+    CRASH_CLOCK   seconds by which the wall clock jumps when the first Batch is claimed
+    CRASH_PAGE    how many recipients a page of a broadcast has
+    CRASH_BUG     a seeded bug, see bugs.py
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from mail.retry import Phase
+
+POINTS = {
+    "paying": "C1 the web process has written everything and not committed",
+    "paid": "C2 it has committed and not answered",
+    "binding": "C3 the relay has bound Deliveries and not committed",
+    "bound": "C3 it has committed the Batch and not published it",
+    "published": "C4 the broker has confirmed, the row does not say so yet",
+    "noted": "C5 the row says so",
+    "task": "C6 the worker has the task and has not claimed the Batch",
+    "claimed": "C7 it has claimed",
+    "body": "C7 half of the content has left",
+    "marking": "C7 all of the content has left, the mark is not written",
+    "marked": "C8 the mark is written, the dot is not",
+    "dot": "C8 the dot is written, no reply is read",
+    "answered": "C9 the reply is read, nothing is recorded",
+    "closing": "C9 the last reply is read, the 250s are not written",
+    "settled": "C13 what was no 250 is recorded in its row",
+    "closed": "C10 all is recorded, the task is not acknowledged",
+}
+
+_hand = threading.local()  # recipient and phase of the mail that this thread is sending
+_passed: set[str] = set()
+
+
+def arrive(point: str, addresses: Iterable[str] = ()) -> None:
+    """Stop here if the test asked for it, until it kills this process or gives leave."""
+    known = set(addresses) or {getattr(_hand, "recipient", "")}
+    for asked in os.environ.get("CRASH_AT", "").split():
+        name, _, pattern = asked.partition(":")
+        if name != point or asked in _passed:
+            continue
+        if not pattern or any(fnmatchcase(address, pattern) for address in known):
+            _passed.add(asked)
+            folder = Path(os.environ["CRASH_FOLDER"])
+            (folder / f"arrived {_file(asked)}").write_text(str(os.getpid()))
+            with (folder / f"leave {_file(asked)}").open():  # a FIFO: waits for a writer
+                return
+
+
+def _file(asked: str) -> str:
+    return asked.replace("*", "_").replace("/", "_")
+
+
+def before(point: str, function: Callable[..., Any], who: Any = lambda *_: ()) -> Any:
+    @wraps(function)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        arrive(point, who(*args))
+        return function(*args, **kwargs)
+
+    return hooked
+
+
+def after(point: str, function: Callable[..., Any], who: Any = lambda *_: ()) -> Any:
+    @wraps(function)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        arrive(point, who(*args))
+        return result
+
+    return hooked
+
+
+def install() -> None:
+    """Wrap what the environment of this process asks for."""
+    if os.environ.get("CRASH_AT"):
+        _install_web()
+        _install_relay()
+        _install_claim()
+        _install_dialogue()
+    if poison := os.environ.get("CRASH_POISON"):
+        _install_poison(poison)
+    if seconds := os.environ.get("CRASH_CLOCK"):
+        _install_clock(float(seconds))
+    if page := os.environ.get("CRASH_PAGE"):
+        from mail import broadcast
+
+        broadcast.PAGE = int(page)
+    if bug := os.environ.get("CRASH_BUG"):
+        from tests.crash import bugs
+
+        bugs.BUGS[bug].install()
+
+
+def _install_web() -> None:
+    from payment import services
+
+    services._complete = after("paying", services._complete)
+    services.complete_payment = after("paid", services.complete_payment)
+
+
+def _install_relay() -> None:
+    from mail.relay import dispatch
+    from mail.relay.publisher import Publisher
+
+    dispatch._bind = after("binding", dispatch._bind)
+    dispatch._publish = after("noted", before("bound", dispatch._publish))
+    Publisher.publish = after("published", Publisher.publish)  # type: ignore[method-assign]
+
+
+def _install_claim() -> None:
+    from mail import claims, outcomes
+    from mail.models import Delivery
+
+    def in_batch(batch_id: int) -> list[str]:
+        found = Delivery.objects.filter(batch=batch_id)
+        return list(found.values_list("address", flat=True))
+
+    def in_claim(claim: claims.Claim, *_: Any) -> list[str]:
+        return [delivery.address for delivery in claim.deliveries]
+
+    claims.take = after("claimed", before("task", claims.take, in_batch), in_batch)
+    claims.Claim.before_dot = after(  # type: ignore[method-assign]
+        "marked", before("marking", claims.Claim.before_dot)
+    )
+    outcomes.close = after("closed", before("closing", outcomes.close, in_claim), in_claim)
+    outcomes.settle_one = after("settled", outcomes.settle_one)
+
+
+def _install_dialogue() -> None:
+    from mail.transport.dialogue import Dialogue
+    from mail.transport.smtp import SmtpTransport
+
+    transact, converse = SmtpTransport._transact, SmtpTransport._converse
+    send, reply = Dialogue.send, Dialogue.reply
+
+    def hooked_transact(self: Any, envelope: Any, watch: Any) -> Any:
+        _hand.recipient, _hand.phase = envelope.recipient, Phase.CONTENT
+        try:
+            return transact(self, envelope, watch)
+        finally:
+            _hand.phase = None
+
+    def hooked_converse(self: Any, dialogue: Dialogue, phase: Phase, command: bytes) -> Any:
+        _hand.phase = phase
+        answer = converse(self, dialogue, phase, command)
+        _hand.phase = Phase.CONTENT
+        if phase is Phase.DOT:
+            arrive("answered")
+        return answer
+
+    def hooked_send(self: Dialogue, data: bytes, *, patience: float) -> None:
+        if getattr(_hand, "phase", None) is not Phase.CONTENT:
+            return send(self, data, patience=patience)
+        half = len(data) // 2
+        send(self, data[:half], patience=patience)
+        arrive("body")
+        send(self, data[half:], patience=patience)
+
+    def hooked_reply(self: Dialogue, *, patience: float) -> Any:
+        if getattr(_hand, "phase", None) is Phase.DOT:
+            arrive("dot")
+        return reply(self, patience=patience)
+
+    SmtpTransport._transact = hooked_transact  # type: ignore[method-assign]
+    SmtpTransport._converse = hooked_converse  # type: ignore[method-assign]
+    Dialogue.send, Dialogue.reply = hooked_send, hooked_reply  # type: ignore[method-assign]
+
+
+def _install_poison(pattern: str) -> None:
+    from mail.transport.smtp import SmtpTransport
+
+    transact = SmtpTransport._transact
+
+    def deadly(self: Any, envelope: Any, watch: Any) -> Any:
+        if fnmatchcase(envelope.recipient, pattern):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return transact(self, envelope, watch)
+
+    SmtpTransport._transact = deadly  # type: ignore[method-assign]
+
+
+def _install_clock(seconds: float) -> None:
+    """Let the wall clock of this process jump once it has claimed a Batch."""
+    from django.utils import timezone
+
+    from mail import claims
+
+    wall, now, take = time.time, timezone.now, claims.take
+
+    def jump(*args: Any) -> Any:
+        claim = take(*args)
+        time.time = lambda: wall() + seconds
+        timezone.now = lambda: now() + timedelta(seconds=seconds)
+        return claim
+
+    claims.take = jump

@@ -1,0 +1,57 @@
+"""The ledger of a test: what the rows say, and what the SMTP server's own log says."""
+
+from collections import Counter
+from datetime import datetime
+
+from django.db import connection
+
+from mail.models import Attempt, Batch, Delivery, Message
+from tests.integration import waiting
+from tests.servers.ports import wait_until
+from tests.servers.smtp import SmtpServer
+
+SECONDS = 40.0
+
+
+def settled(*messages: Message, seconds: float = SECONDS) -> list[dict[str, int]]:
+    """Wait until nothing is queued, claimed or waiting to be resent; the counts by state."""
+    own = Delivery.objects.filter(message__in=messages)
+    moving = own.filter(state="queued") | own.filter(state="uncertain", due_at__isnull=False)
+    wait_until(
+        lambda: not (moving.exists() or Batch.objects.filter(closed_at=None).exists()),
+        seconds=seconds,
+        every=0.1,
+        what="the end of all mail",
+    )
+    return [waiting.counts(message) for message in messages]
+
+
+def states(message: Message) -> dict[str, str]:
+    """The state of each Delivery by the local part of its address."""
+    return {
+        address.partition("@")[0]: state
+        for address, state in message.deliveries.values_list("address", "state")
+    }
+
+
+def unsure(message: Message) -> list[str]:
+    """The local parts of those that have ever been uncertain, by the Attempts on record."""
+    tries = Attempt.objects.filter(delivery__message=message, outcome="uncertain")
+    found = tries.order_by("delivery").values_list("delivery__address", flat=True)
+    return [address.partition("@")[0] for address in found]
+
+
+def copies(message: Message, smtp: SmtpServer) -> dict[str, int]:
+    """How many copies the server took of each Delivery, under the Message-ID of the message."""
+    taken = Counter(one.recipient for one in smtp.taken if one.message_id == message.message_id)
+    return {
+        address.partition("@")[0]: taken[address]
+        for address in message.deliveries.order_by("pk").values_list("address", flat=True)
+    }
+
+
+def database_seconds_since(moment: datetime) -> float:
+    """How long ago a moment was, by the clock of the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM statement_timestamp() - %s)", [moment])
+        return float(cursor.fetchone()[0])

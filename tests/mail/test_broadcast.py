@@ -1,0 +1,169 @@
+"""Expansion of a broadcast: pages, leases, two workers, and names that are odd."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import F, Value
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mail import audiences, broadcast, outbox
+from mail.models import Broadcast, Delivery, Lane, Message
+from tests.mail.delivering import assert_counts_agree
+from tests.mail.mails import NOTICE, notice
+from tests.mail.threads import in_threads
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+User = get_user_model()
+
+
+@audiences.declare("tests.odd")
+def odd(*, moment, name: str | None = None):
+    """Everybody, by a name that no column would take."""
+    return User.objects.annotate(address=F("email"), name=Value(name))
+
+
+def make_users(count: int) -> None:
+    User.objects.bulk_create(
+        User(username=f"u{number:05}", email=f"u{number}@example.com", first_name="이름")
+        for number in range(count)
+    )
+
+
+def record(audience: str = "tests.users", **params: object) -> Message:
+    return outbox.broadcast(notice(), kind=NOTICE, audience=audience, params=params)
+
+
+def expand(message: Message) -> int:
+    return broadcast.expand(message.pk, is_stopping=lambda: False)
+
+
+def test_pages_hold_their_share_and_no_recipient_passes_through_python(
+    monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(broadcast, "PAGE", 40)
+    make_users(100)
+    message = record()
+    pages = []
+    with django_assert_max_num_queries(60):
+        while (rows := broadcast.expand_page(message.pk)) is not None:
+            pages.append(rows)
+
+    assert pages == [40, 40, 20]
+    assert Delivery.objects.filter(lane=Lane.BULK, state="queued", batch=None).count() == 100
+    assert_counts_agree()
+
+
+@pytest.mark.parametrize("name", ["이름" * 200, "x" * 201, None, ""])
+def test_i11_an_odd_name_stops_no_broadcast(name: str | None):
+    """I11: what fits no column is cut, and everybody is told."""
+    make_users(3)
+
+    expand(record("tests.odd", name=name))
+
+    assert Delivery.objects.count() == 3
+    assert set(Delivery.objects.values_list("name", flat=True)) == {(name or "")[:200]}
+
+
+def test_i8_a_worker_killed_in_a_page_is_resumed_exactly(monkeypatch):
+    """I8: page and cursor commit together."""
+    monkeypatch.setattr(broadcast, "PAGE", 10)
+    make_users(35)
+    message = record()
+    made = broadcast._insert
+
+    def killed(*arguments: object) -> int:
+        rows = made(*arguments)
+        if Delivery.objects.count() >= 20:
+            raise KeyboardInterrupt
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(broadcast, "_insert", killed)
+        with pytest.raises(KeyboardInterrupt):
+            expand(message)
+    assert (Delivery.objects.count(), expand(message)) == (10, 0)
+
+    Broadcast.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    recorded = expand(message)
+
+    message.refresh_from_db()
+    assert (recorded, Delivery.objects.count()) == (25, 35)
+    assert (message.queued, message.folded) == (35, 0)
+    assert Broadcast.objects.get().expanded_at is not None
+    assert_counts_agree()
+
+
+def test_a_worker_told_to_stop_hands_the_rest_on(monkeypatch):
+    monkeypatch.setattr(broadcast, "PAGE", 10)
+    make_users(35)
+    message = record()
+    Broadcast.objects.update(published_at=Now())
+    asked = iter([False, False, True])
+
+    recorded = broadcast.expand(message.pk, is_stopping=lambda: next(asked))
+
+    row = Broadcast.objects.get()
+    assert recorded == 20
+    assert (row.lease_until, row.published_at, row.expanded_at) == (None, None, None)
+
+
+def test_a_task_ends_after_its_time_and_the_relay_calls_again(monkeypatch):
+    monkeypatch.setattr(broadcast, "PAGE", 10)
+    monkeypatch.setattr(broadcast, "SECONDS", 0)
+    make_users(15)
+    message = record()
+
+    assert expand(message) == 0
+    monkeypatch.setattr(broadcast, "SECONDS", 20)
+    assert expand(message) == 15
+
+
+def test_a_broadcast_to_nobody_is_done():
+    message = record()
+
+    assert expand(message) == 0
+    assert Broadcast.objects.get().expanded_at is not None
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("_", range(3))
+def test_i8_two_expanders_at_once_tell_everybody_once(monkeypatch, _: int):
+    """I8: even if both believe that they hold the lease."""
+    monkeypatch.setattr(broadcast, "PAGE", 10)
+    make_users(100)
+    message = record()
+    together = threading.Barrier(2)
+
+    def pages() -> int:
+        together.wait()
+        recorded = 0
+        while (rows := broadcast.expand_page(message.pk)) is not None:
+            recorded += rows
+        return recorded
+
+    recorded = in_threads(2, pages)
+
+    message.refresh_from_db()
+    assert sum(recorded) == 100
+    assert (message.queued, message.folded) == (100, 0)
+    assert Delivery.objects.values("address").distinct().count() == 100
+    assert connection.vendor == "postgresql"
+
+
+@pytest.mark.postgresql
+def test_i8_of_two_tasks_at_once_one_expands(monkeypatch):
+    """I8: the lease is one conditional UPDATE."""
+    monkeypatch.setattr(broadcast, "PAGE", 10)
+    make_users(50)
+    message = record()
+
+    recorded = in_threads(4, lambda: expand(message))
+
+    assert sum(recorded) == 50
+    assert Delivery.objects.count() == 50
+    assert_counts_agree()
