@@ -4,6 +4,8 @@ A task carries the id of a Batch and nothing else; the database knows the rest. 
 task is only a signal for operators: the relay dispatches its Batch again.
 """
 
+from typing import Any
+
 from kombu import Exchange, Queue
 
 MAIL = Exchange("mail", type="direct", durable=True)
@@ -23,8 +25,19 @@ WITH_DEAD_LETTERS = QUORUM | {
 DEAD_QUEUE = Queue("mail.dead", DEAD, routing_key=DEAD.name, queue_arguments=QUORUM)
 
 
+class LaneQueue(Queue):
+    """A lane's queue. Whoever declares it declares first where its dead tasks go.
+
+    To a missing exchange nothing is dead-lettered, and at least once means: kept until it can be.
+    """
+
+    def declare(self, nowait: bool = False, channel: Any = None) -> Any:
+        DEAD_QUEUE(channel or self.channel).declare(nowait=nowait)
+        return super().declare(nowait=nowait, channel=channel)
+
+
 def lane_queue(name: str) -> Queue:
-    return Queue(name, MAIL, routing_key=name, queue_arguments=WITH_DEAD_LETTERS)
+    return LaneQueue(name, MAIL, routing_key=name, queue_arguments=WITH_DEAD_LETTERS)
 
 
 QUEUES = [lane_queue("mail.transactional"), lane_queue("mail.bulk")]
