@@ -8,6 +8,7 @@ from typing import Any
 
 import amqp
 from kombu import Exchange, Queue
+from kombu.transport.pyamqp import Transport as PyAmqp
 
 MAIL = Exchange("mail", type="direct", durable=True)
 DEAD = Exchange("mail.dead", type="direct", durable=True)
@@ -47,9 +48,7 @@ class LaneQueue(Queue):
         """
         channel: Any = connection.default_channel
         for queue in (DEAD_QUEUE, self):
-            if not isinstance(channel, amqp.Channel):
-                queue(channel).declare()
-            elif is_missing(queue, connection):
+            if not isinstance(connection.transport, PyAmqp) or is_missing(queue, connection):
                 Queue.declare(queue(channel))
 
 
