@@ -1,17 +1,35 @@
 """The topology at the broker."""
 
+import pytest
 from kombu import Connection
 
-from moa.queues import QUEUES
+from moa.queues import DEAD_QUEUE, QUEUES, is_missing
+from tests.integration.broker import Broker
+from tests.integration.conftest import broker, spare_vhosts  # noqa: F401
 
 
-def test_who_declares_a_lane_declares_where_its_dead_tasks_go():
-    with Connection("memory://") as connection:
-        channel = connection.default_channel
+@pytest.mark.rabbitmq
+def test_a_lane_is_established_with_the_place_its_dead_tasks_go(broker: Broker):  # noqa: F811
+    with Connection(broker.url) as connection:
+        for _ in range(2):
+            for queue in QUEUES:
+                queue.establish(connection)
 
+        assert not any(is_missing(queue, connection) for queue in (*QUEUES, DEAD_QUEUE))
+
+
+@pytest.mark.rabbitmq
+def test_workers_declare_nothing(broker: Broker):  # noqa: F811
+    with Connection(broker.url) as connection:
         for queue in QUEUES:
-            queue(channel).declare()
+            queue(connection.default_channel).declare()
 
-        exchange, key, args = "mail.dead", "mail.dead", None
-        assert channel.queue_declare("mail.dead", passive=True).queue == "mail.dead"
-        assert channel.typeof(exchange).lookup(channel.get_table(exchange), exchange, key, args)
+        assert all(is_missing(queue, connection) for queue in QUEUES)
+
+
+def test_without_amqp_whoever_comes_first_declares():
+    with Connection("memory://") as connection:
+        for queue in QUEUES:
+            queue(connection.default_channel).declare()
+
+            assert connection.default_channel.queue_declare(queue.name, passive=True)
