@@ -99,13 +99,23 @@ def gather(stack: Stack, operations: Iterable[Operation]) -> Evidence:
             readers.setdefault(product, set()).add(address)
     lines = [json.loads(line) for line in Path(stack.sink_log).read_text().splitlines()]
     return Evidence(
-        wanted=[_wanted(one, known, readers) for one in operations],
+        wanted=[_wanted(one, known, readers) for one in _distinct(operations)],
         rows=rows,
         taken=Counter((line[1], line[2]) for line in lines),
         taken_at=[line[0] for line in lines],
         counts=counts,
         batches=batches,
     )
+
+
+def _distinct(operations: Iterable[Operation]) -> list[Operation]:
+    """One operation for each thing that was wanted: a refused draft is published again later."""
+    found: dict[tuple[str, str], Operation] = {}
+    for one in operations:
+        known = found.get((one.kind, one.ref))
+        if known is None or known.acknowledged is None:
+            found[one.kind, one.ref] = one
+    return list(found.values())
 
 
 def _row(found: tuple[Any, ...]) -> Row:

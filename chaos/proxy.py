@@ -12,6 +12,7 @@ import json
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import Any
 
 CHUNK = 65536
@@ -30,7 +31,8 @@ class Link:
         for end in self.ends:
             connection = end.get_extra_info("socket")
             if reset and connection is not None:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                with suppress(OSError):  # closed already
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             end.transport.abort() if reset else end.close()
 
 

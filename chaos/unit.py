@@ -52,7 +52,7 @@ class Unit:
         """The pids of its direct children: the processes of a pool."""
         with suppress(OSError):
             listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-            return [int(pid) for pid in listed.split()]
+            return [pid for pid in map(int, listed.split()) if is_alive(pid)]
         return []
 
     def up_after(self, moment: float) -> float | None:
@@ -107,6 +107,13 @@ def send(pid: int | None, number: signal.Signals) -> bool:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
         return True
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and no zombie, dead but not yet noticed by its parent."""
+    with suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False
 
 

@@ -18,7 +18,7 @@ from mail.models import Broadcast, Delivery, Message
 
 PAGE = 5000  # recipients in one transaction
 SECONDS = 20.0  # of work in one task
-LEASE = timedelta(seconds=30)  # for one page and the task around it
+LEASE = timedelta(seconds=10)  # for one page; who takes longer is waited for at its row
 
 
 def expand(message_id: int, *, is_stopping: Callable[[], bool]) -> int:

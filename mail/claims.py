@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ from django.db.models.functions import Now
 from mail import marks
 from mail.marks import LeaseLost, Marker
 from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Transport
+from mail.transport.envelope import OutOfTime
 
 
 def boottime() -> float:
@@ -43,6 +45,7 @@ class Claim:
     messages: dict[int, Message] = field(default_factory=dict)
     through_id: int = 0
     recalled: bool = False
+    is_out_of_time: Callable[[], bool] = lambda: False
     marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
 
     def now(self) -> datetime:
@@ -59,7 +62,12 @@ class Claim:
             raise LeaseLost
 
     def while_waiting(self) -> None:
-        """Renew the lease while a server is slow. A renewal that fails is for `before_dot`."""
+        """Renew the lease while a server is slow. A renewal that fails is for `before_dot`.
+
+        Raises OutOfTime: whatever is awaited, this process must end.
+        """
+        if self.is_out_of_time():
+            raise OutOfTime
         try:
             self._mark(begun=False)
         except Exception:

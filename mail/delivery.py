@@ -23,56 +23,65 @@ from mail.models import Delivery, Lane, Message
 from mail.outcomes import Accepted
 from mail.personal import Skeleton
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
-from mail.transport.envelope import Envelope, Transport
+from mail.transport.envelope import Envelope, OutOfTime, Transport
 from mail.transport.kept import transport_for
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LOSSES_THAT_HOLD = 3
 OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
 DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
 DATABASE_RETRY = 0.5  # seconds
 
-T = TypeVar("T")
-
 
 class ContentErased(LookupError):
     """The content was erased when its time was over; nothing is left to send."""
 
 
-def deliver(batch_id: int, *, is_stopping: Callable[[], bool]) -> None:
+def deliver(
+    batch_id: int,
+    *,
+    is_stopping: Callable[[], bool],
+    is_out_of_time: Callable[[], bool] = lambda: False,
+) -> None:
     """Deliver a Batch, or do nothing when it cannot be claimed.
 
     The connection is opened before the claim: no lease runs out while a server does not answer.
-    `is_stopping` is asked between mails; once true, the rest of the Batch is released.
+    `is_stopping` is asked between mails; once true, the rest of the Batch is released. Once
+    `is_out_of_time` is true, neither server nor database is waited for any longer: raises the
+    database's error when a result could not be written, which leaves the Batch to the rescue.
     """
     lane = when_possible(partial(claims.lane_of, batch_id), is_stopping)
     if lane and (answer := transport_for(lane).open()):
-        hold(lane, classify(answer), answer)
-    take = partial(claims.take, batch_id, uuid.uuid4())
-    if claim := when_possible(take, is_stopping):
+        when_possible(partial(hold, lane, classify(answer), answer), is_stopping)
+    if claim := when_possible(partial(claims.take, batch_id, uuid.uuid4()), is_stopping):
+        claim.is_out_of_time = is_out_of_time
         Run(claim, transport_for(claim.lane), is_stopping).run()
 
 
-def when_possible(ask: Callable[[], T], is_stopping: Callable[[], bool]) -> T:
-    """Ask the database; while it is away, wait for it.
+def when_possible(ask: Callable[[], T], must_end: Callable[[], bool]) -> T:
+    """Ask the database, or tell it; while it is away, wait for it.
 
     To give up would spend the task, and the Batch would lie until its id is published again.
+    Raises the database's error once `must_end` is true.
     """
     while True:
         try:
             return ask()
         except DATABASE_AWAY:
-            if is_stopping():
-                raise
             connection.close()
+            if must_end():
+                raise
+            logger.warning("the database is away")
             time.sleep(DATABASE_RETRY)
 
 
 def hold(lane: Lane, verdict: Verdict, answer: Answer) -> None:
     """Let the lane wait for its server."""
     logger.warning("%s is held: %s %s", lane, answer.phase, answer.code or "no reply")
-    until_written(lambda: outcomes.hold_transport(lane, verdict, answer))
+    outcomes.hold_transport(lane, verdict, answer)
 
 
 class Run:
@@ -101,19 +110,21 @@ class Run:
             logger.warning("batch %s: the claim is lost, stopped", self.claim.batch_id)
         except DATABASE_AWAY:
             logger.warning("batch %s: the database is away, stopped", self.claim.batch_id)
+        except OutOfTime:
+            logger.warning("batch %s: told to end, the mail in hand stays", self.claim.batch_id)
         except Exception:
             # A fault of ours: keep the facts, leave the rest to the rescue, which finds the culprit.
-            until_written(lambda: outcomes.keep(self.accepted))
+            self._until_written(lambda: outcomes.keep(self.accepted))
             raise
         seconds = time.monotonic() - started
-        until_written(lambda: outcomes.close(self.claim, self.accepted))
+        self._until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
-        until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
-        until_written(
+        self._until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
+        self._until_written(
             lambda: pacing.give_back(lane, self.reserved - self.settled, clock=self.claim.now)
         )
         if trouble:
-            hold(lane, *trouble)
+            self._until_written(partial(hold, lane, *trouble))
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
@@ -127,15 +138,22 @@ class Run:
             if not pace.wait(number, self.claim.while_waiting, self.is_stopping):
                 return None
             if delivery.expires_at <= self.claim.now():
-                until_written(partial(outcomes.expire, self.claim, delivery))
+                self._until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(delivery):
                 return trouble
         return None
 
+    def _until_written(self, write: Callable[[], T]) -> T:
+        """Write a result though the database is away: what a server said is not forgotten.
+
+        Raises the database's error once this process is out of time.
+        """
+        return when_possible(write, self.claim.is_out_of_time)
+
     def _skip(self, stopped: set[int]) -> None:
         """Take paused and cancelled Messages out of the Batch, before the cursor passes them."""
         if stopped:
-            until_written(lambda: outcomes.release(self.claim, stopped))
+            self._until_written(lambda: outcomes.release(self.claim, stopped))
         self.stopped |= stopped
 
     def _offer(self, delivery: Delivery) -> tuple[Verdict, Answer] | None:
@@ -146,7 +164,7 @@ class Run:
             self.accepted.append(Accepted(delivery, answer, self.claim.now()))
             settled = True
         else:
-            settled = until_written(
+            settled = self._until_written(
                 lambda: outcomes.settle_one(self.claim, delivery, answer, verdict)
             )
         if settled:
@@ -200,14 +218,3 @@ def stored_mime(message: Message) -> bytes:
     if not mime:
         raise ContentErased
     return mime
-
-
-def until_written(write: Callable[[], T]) -> T:
-    """Write a result, however long the database is away: what a server said is not forgotten."""
-    while True:
-        try:
-            return write()
-        except DATABASE_AWAY:
-            logger.warning("a result waits for the database")
-            connection.close()
-            time.sleep(DATABASE_RETRY)

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from mail import record
+from mail import record, states
 from mail.claims import Claim
-from mail.models import Attempt, Batch, Delivery, Lane, Message, OnUncertain, Transport
+from mail.models import Attempt, Batch, Delivery, Lane, Message, Transport
 from mail.retry import SESSION_PHASES, Answer, Outcome, Verdict, backoff, hold_time
 
 SHORTEST_DEFERRAL = timedelta(minutes=1)
@@ -157,9 +157,8 @@ def _uncertain(delivery: Delivery, message: Message) -> dict[str, Any]:
 
 def when_resent(on_uncertain: str, uncertainties: int) -> Any:
     """When an uncertain Delivery is queued by itself: once, after a wait; None holds it."""
-    if on_uncertain == OnUncertain.HOLD or uncertainties:
-        return None
-    return Now() + settings.MAIL_UNCERTAIN_WAIT
+    again = states.comes_again(on_uncertain, uncertainties)
+    return Now() + settings.MAIL_UNCERTAIN_WAIT if again else None
 
 
 def _final(state: Delivery.State) -> dict[str, Any]:

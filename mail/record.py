@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from mail import states
 from mail.models import Delivery, Message
 
 PAGE = 1000
@@ -21,10 +22,11 @@ Move = tuple[int, str, str]
 
 
 def count(moves: Iterable[Move]) -> None:
-    """Carry moves between states into the counts of their Messages."""
+    """Carry moves between states into the counts of their Messages. Raises ForbiddenArrow."""
     deltas: dict[int, Counter[str]] = defaultdict(Counter)
     for message_id, old, new in moves:
         if old != new:
+            states.check(old, new)
             deltas[message_id][old] -= 1
             deltas[message_id][new] += 1
     for message_id, changes in sorted(deltas.items()):

@@ -8,13 +8,13 @@ from typing import Any
 from celery import shared_task
 
 from mail import broadcast, delivery
-from mail.stopping import is_stopping
+from mail.stopping import is_out_of_time, is_stopping
 
 
 @shared_task(name="mail.deliver_batch")
 def deliver_batch(batch_id: int, **_: Any) -> None:
     """Deliver one Batch."""
-    delivery.deliver(batch_id, is_stopping=is_stopping)
+    delivery.deliver(batch_id, is_stopping=is_stopping, is_out_of_time=is_out_of_time)
 
 
 @shared_task(name="mail.expand_broadcast", ignore_result=False)

@@ -4,7 +4,11 @@ A task carries the id of a Batch and nothing else; the database knows the rest. 
 task is only a signal for operators: the relay dispatches its Batch again.
 """
 
+from typing import Any
+
+import amqp
 from kombu import Exchange, Queue
+from kombu.transport.pyamqp import Transport as PyAmqp
 
 MAIL = Exchange("mail", type="direct", durable=True)
 DEAD = Exchange("mail.dead", type="direct", durable=True)
@@ -23,8 +27,44 @@ WITH_DEAD_LETTERS = QUORUM | {
 DEAD_QUEUE = Queue("mail.dead", DEAD, routing_key=DEAD.name, queue_arguments=QUORUM)
 
 
+class LaneQueue(Queue):
+    """A lane's queue. At an AMQP broker only the relay that leads makes it, by `establish`.
+
+    Workers, which declare whatever they consume, make nothing. When several clients declare one
+    quorum queue at the same moment, RabbitMQ 3.10 can register it under two ids: after the next
+    crash of the node it has no leader, and whoever consumes it hangs. And a declaration waits for
+    every node of a cluster, for a frozen one, too.
+    """
+
+    def declare(self, nowait: bool = False, channel: Any = None) -> Any:
+        if isinstance(channel or self.channel, amqp.Channel):
+            return self.name
+        return super().declare(nowait=nowait, channel=channel)
+
+    def establish(self, connection: Any) -> None:
+        """Make the queue if it is missing, and before it the place its dead tasks go.
+
+        To a missing exchange nothing is dead-lettered, and at least once means: kept until it can.
+        """
+        channel: Any = connection.default_channel
+        for queue in (DEAD_QUEUE, self):
+            if not isinstance(connection.transport, PyAmqp) or is_missing(queue, connection):
+                Queue.declare(queue(channel))
+
+
+def is_missing(queue: Queue, connection: Any) -> bool:
+    """Whether the broker has no such queue; costs a channel, which RabbitMQ closes to say so."""
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue.name, passive=True)
+    except amqp.NotFound:
+        return True
+    channel.close()
+    return False
+
+
 def lane_queue(name: str) -> Queue:
-    return Queue(name, MAIL, routing_key=name, queue_arguments=WITH_DEAD_LETTERS)
+    return LaneQueue(name, MAIL, routing_key=name, queue_arguments=WITH_DEAD_LETTERS)
 
 
 QUEUES = [lane_queue("mail.transactional"), lane_queue("mail.bulk")]

@@ -79,9 +79,14 @@ def republish(lane: Lane, publisher: Publisher) -> int:
 
 
 def dispatch_expansions(publisher: Publisher) -> int:
-    """Publish the broadcasts that have recipients left to record. Raises BrokerUnavailable."""
-    lost = Q(published_at=None) | Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)
-    idle = Q(lease_until=None) | Q(lease_until__lt=Now())
+    """Publish the broadcasts that have recipients left to record. Raises BrokerUnavailable.
+
+    A lease that ran out is that of a dead worker: its task is published again without a wait.
+    """
+    died = Q(lease_until__lt=Now())
+    overdue = Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)
+    lost = Q(published_at=None) | overdue | died
+    idle = Q(lease_until=None) | died
     waiting = Broadcast.objects.filter(
         lost, idle, expanded_at=None, message__paused_at=None, message__cancelled_at=None
     )
@@ -89,6 +94,7 @@ def dispatch_expansions(publisher: Publisher) -> int:
     for pk, lane in waiting.values_list("pk", "message__lane"):
         publisher.publish(tasks.expand_broadcast, pk, queue=Lane(lane).queue)
         Broadcast.objects.filter(pk=pk).update(published_at=Now())
+        Broadcast.objects.filter(died, pk=pk).update(lease_until=None)
         published += 1
     return published
 

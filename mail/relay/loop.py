@@ -18,6 +18,7 @@ from mail.relay.rescue import Rescuer
 logger = logging.getLogger(__name__)
 
 UPKEEP_EVERY = 1.0  # seconds
+CHECK_EVERY = 5.0
 AFTER_TROUBLE = 1.0
 
 
@@ -31,6 +32,7 @@ class Relay:
         self.upkeep_at = 0.0
         self.leads = False
         self.broker_retry_at = 0.0
+        self.check_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Lead whenever the lead is free, until `stop` is set."""
@@ -69,6 +71,11 @@ class Relay:
         upkeep.erase_contents()
         self.upkeep_at = time.monotonic() + (0 if busy else UPKEEP_EVERY)
 
+    def _check_queues(self) -> None:
+        if time.monotonic() >= self.check_at:
+            self.publisher.check()
+            self.check_at = time.monotonic() + CHECK_EVERY
+
     def _dispatch(self) -> int:
         """Publish what is due, receipts first; a broker in trouble is left alone for a moment."""
         if time.monotonic() < self.broker_retry_at:
@@ -78,7 +85,9 @@ class Relay:
             for lane in Lane:
                 published += dispatch.republish(lane, self.publisher)
                 published += dispatch.dispatch(lane, self.publisher)
-            return published + dispatch.dispatch_expansions(self.publisher)
+            published += dispatch.dispatch_expansions(self.publisher)
+            self._check_queues()
+            return published
         except BrokerUnavailable as error:
             logger.warning("the broker is away: %s", error)
             self.broker_retry_at = time.monotonic() + AFTER_TROUBLE

@@ -41,6 +41,13 @@ class Publisher:
         """How many tasks of a queue no worker has taken yet. Raises BrokerUnavailable."""
         return int(self._guarded(lambda: self._size(queue)))
 
+    def check(self) -> None:
+        """Make the queues that are missing: somebody deleted them, or the broker lost its data.
+
+        Workers make none and wait for them. Raises BrokerUnavailable.
+        """
+        self._guarded(lambda: self._establish() if self._speaks_amqp else None)
+
     def close(self) -> None:
         """Drop the connection without a word: a frozen broker must not hold us."""
         connection, self.connection, self.producer = self.connection, None, None
@@ -61,10 +68,12 @@ class Publisher:
         if self._speaks_amqp:
             connection.transport_options = AMQP_OPTIONS
         connection.ensure_connection(max_retries=1, timeout=int(WAIT))
-        channel = connection.default_channel
-        self.producer = current_app.amqp.Producer(channel, auto_declare=False)
+        self.producer = current_app.amqp.Producer(connection.default_channel, auto_declare=False)
+        self._establish()
+
+    def _establish(self) -> None:
         for queue in current_app.conf.task_queues:
-            queue(channel).declare()
+            queue.establish(self.connection)
 
     def _publish(self, task: Task[Any, Any], object_id: int, queue: str) -> None:
         checks: dict[str, Any] = {"mandatory": True, "timeout": WAIT, "confirm_timeout": WAIT}

@@ -19,10 +19,10 @@ from mail import record
 from mail.claims import server_started
 from mail.models import Attempt, Batch, Delivery, Message
 from mail.outcomes import when_resent
+from mail.states import POISON, settlement
 
 logger = logging.getLogger(__name__)
 
-POISON = 3  # workers that a Delivery may take with it
 State = Delivery.State
 
 Lease = tuple[int, UUID | None, datetime | None]
@@ -52,9 +52,8 @@ class Rescuer:
 def settle(batch_id: int, token: UUID | None, lease_until: datetime | None) -> bool:
     """Settle one dead worker's Batch, unless it has come back to life; return whether it was.
 
-    Open rows up to the cursor were accepted; the next one is uncertain if a dot was due; the rest
-    never left. If PostgreSQL itself crashed since the claim, marks may be missing: then every
-    open row above the cursor is uncertain.
+    Its cursor tells what became of the open rows. If PostgreSQL itself crashed since the claim,
+    marks may be missing.
     """
     with transaction.atomic():
         dead = Batch.objects.filter(
@@ -68,23 +67,21 @@ def settle(batch_id: int, token: UUID | None, lease_until: datetime | None) -> b
             .select_for_update(of=("self",))
             .order_by("pk")
         )
-        accepted = [row for row in rows if row.pk <= batch.through_id]
-        ahead = [row for row in rows if row.pk > batch.through_id]
-        unsure = _unsure(batch, ahead)
-        _write_accepted(accepted)
-        _write_unsure(batch, unsure)
-        _release(ahead[len(unsure) :], charge_first=not unsure)
+        known = settlement(
+            [row.pk for row in rows],
+            through_id=batch.through_id,
+            begun=batch.begun,
+            marks_missing=batch.server_started != server_started(),
+        )
+        by_pk = {row.pk: row for row in rows}
+        _write_accepted([by_pk[pk] for pk in known.accepted])
+        _write_unsure(batch, [by_pk[pk] for pk in known.uncertain])
+        _release([by_pk[pk] for pk in known.unsent], charge_first=not known.uncertain)
     logger.warning(
         "batch %s: its worker died; %s sent, %s uncertain, %s queued again",
-        *(batch_id, len(accepted), len(unsure), len(ahead) - len(unsure)),
+        *(batch_id, len(known.accepted), len(known.uncertain), len(known.unsent)),
     )
     return True
-
-
-def _unsure(batch: Batch, ahead: list[Delivery]) -> list[Delivery]:
-    if batch.server_started != server_started():
-        return ahead
-    return ahead[:1] if batch.begun else []
 
 
 def _write_accepted(rows: list[Delivery]) -> None:

@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-WAKE = 2.0  # seconds between signs of life while the other side is awaited
+WAKE = 1.0  # seconds between signs of life while the other side is awaited
 CHUNK = 16_384
 REPLY_LIMIT = 16_384  # octets; RFC 5321 §4.5.3.1.5 allows 512 a line
 

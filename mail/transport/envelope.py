@@ -7,6 +7,10 @@ from typing import Protocol
 from mail.retry import Answer
 
 
+class OutOfTime(Exception):
+    """This process must end, and can wait no longer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
     """Sender and recipient of MAIL and RCPT, and the content with CRLF line ends."""
@@ -23,7 +27,10 @@ class Watch(Protocol):
         """Called right before the terminating dot; what it raises stops the mail, unsent."""
 
     def while_waiting(self) -> None:
-        """Called every few seconds while a reply is awaited."""
+        """Called every few seconds while a reply is awaited. Raises OutOfTime.
+
+        Before the dot that stops the mail, unsent; after it, nobody will know.
+        """
 
 
 class Unwatched:
@@ -46,7 +53,10 @@ class Transport(Protocol):
         """Connect unless connected; the Answer is None when all is well, else what was wrong."""
 
     def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
-        """Offer one mail and return the answer that decides its fate; never raises for one."""
+        """Offer one mail and return the answer that decides its fate; never raises for one.
+
+        What `watch` raises before the dot passes through, with the connection dropped.
+        """
 
     def close(self) -> None:
         """Leave politely if possible; nothing that happens here changes an outcome."""

@@ -16,7 +16,7 @@ from django.core.mail.utils import DNS_NAME
 
 from mail.retry import Answer, Phase
 from mail.transport.dialogue import Dialogue
-from mail.transport.envelope import UNWATCHED, Envelope, Watch
+from mail.transport.envelope import UNWATCHED, Envelope, OutOfTime, Watch
 from mail.transport.server import SmtpServer
 
 # Seconds the server may take. RFC 5321 §4.5.3.2 asks for minutes; a shop gives up earlier where
@@ -81,13 +81,17 @@ class SmtpTransport:
 
     def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
         """Speak one mail transaction and return its last answer; see Transport.deliver."""
-        if trouble := self.open(watch):
-            return trouble
-        was_kept = self.mails > 0
-        answer = self._transact(envelope, watch)
-        if was_kept and answer.phase is Phase.MAIL and answer.code in (None, 421):
-            # The server had closed the kept connection; nothing of this mail was said yet.
-            answer = self.open(watch) or self._transact(envelope, watch)
+        try:
+            if trouble := self.open(watch):
+                return trouble
+            was_kept = self.mails > 0
+            answer = self._transact(envelope, watch)
+            if was_kept and answer.phase is Phase.MAIL and answer.code in (None, 421):
+                # The server had closed the kept connection; nothing of this mail was said yet.
+                answer = self.open(watch) or self._transact(envelope, watch)
+        except BaseException:
+            self._drop()
+            raise
         return answer
 
     def close(self) -> None:
@@ -114,11 +118,7 @@ class SmtpTransport:
         except OSError as error:
             self._drop()
             return self._answer(Phase.CONTENT, None, f"{type(error).__name__} in the content")
-        try:
-            watch.before_dot()
-        except BaseException:
-            self._drop()
-            raise
+        watch.before_dot()
         answer = self._converse(dialogue, Phase.DOT, b".")
         self.used_at = time.monotonic()
         if answer.code is None or answer.code == 421 or self.mails >= MAILS_PER_CONNECTION:
@@ -150,6 +150,10 @@ class SmtpTransport:
             code, text = dialogue.reply(patience=PATIENCE[phase])
         except OSError as error:
             return self._answer(said, None, str(error) or type(error).__name__)
+        except OutOfTime:
+            if said is not Phase.DOT:
+                raise
+            return self._answer(said, None, "the worker had to end before the server replied")
         return self._answer(phase, code, text)
 
     def _recover(self, dialogue: Dialogue, answer: Answer) -> None:

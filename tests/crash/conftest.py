@@ -1,12 +1,22 @@
 """Real processes that stop where a test says, on the test database, real RabbitMQ, real SMTP."""
 
-from collections.abc import Iterator
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
+from knox.models import AuthToken
 
+from payment import services
 from tests.crash.processes import Nursery, Stage
+from tests.integration import shop
 from tests.integration.conftest import broker, environ, spare_vhosts
+from tests.servers.postgresql import PostgreSQL
 
 __all__ = ["broker", "environ", "spare_vhosts"]
 
@@ -39,3 +49,74 @@ def stage(environ: dict[str, str], nursery: Nursery, tmp_path, bug: str) -> Iter
     yield stage
     print(stage.discard())  # noqa: T201
     connection.close()
+
+
+@pytest.fixture
+def stage_on_own_database(own_database: PostgreSQL, stage: Stage) -> Stage:
+    """A stage whose processes and test are on a server of their own."""
+    stage.environ["DATABASE_URL"] = own_database.url(connection.settings_dict["NAME"])
+    return stage
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL of its own, which a test may crash if it starts it again."""
+    server = PostgreSQL()
+    server.start()
+    yield server
+    server.discard()
+
+
+@pytest.fixture
+def own_database(
+    environ: dict[str, str],
+    database_server: PostgreSQL,
+    nursery: Nursery,
+    tmp_path: Path,
+) -> Iterator[PostgreSQL]:
+    """Processes and test alike are on a fresh database of that server."""
+    name = f"own{database_server.port}_{tmp_path.name}".lower().replace("-", "_")[:60]
+    with psycopg.connect(database_server.url(), autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+    environ["DATABASE_URL"] = database_server.url(name)
+    log = tmp_path / "migrate.log"
+    log.touch()
+    child = nursery.fork(("manage.py", "migrate", "-v0"), os.environ | environ, log)
+    assert child.wait(60) == 0, log.read_text()
+    usual = dict(connection.settings_dict)
+    connection.close()
+    connection.settings_dict |= {
+        "HOST": "127.0.0.1",
+        "PORT": database_server.port,
+        "NAME": name,
+        "USER": "postgres",
+    }
+    yield database_server
+    connection.close()
+    connection.settings_dict |= usual
+
+
+@pytest.fixture
+def confirm(transactional_db: None) -> Callable[[str], dict[str, Any]]:
+    """Confirms one payment over HTTP, as the seller's system does; returns the answer."""
+    product = shop.make_product()
+    payment, _ = services.open_payment(
+        product=product,
+        buyer_address="buyer@example.com",
+        buyer_name="홍길동",
+        amount=product.price,
+    )
+    token = AuthToken.objects.create(shop.operator())[1]
+    told = json.dumps({"payment_key": "sandbox_1", "amount": payment.amount}).encode()
+
+    def call(address: str) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{address}/api/payments/{payment.pk}/confirm/",
+            data=told,
+            headers={"Authorization": f"Token {token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    return call

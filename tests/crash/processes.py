@@ -99,9 +99,16 @@ class Point:
 
     def release(self) -> None:
         """Let what has arrived go on."""
-        for one in self.asked:
-            if one not in self.missing():
-                os.close(os.open(self.folder / f"leave {_file(one)}", os.O_WRONLY | os.O_NONBLOCK))
+        for one in set(self.asked) - set(self.missing()):
+            wait_until(lambda one=one: self._leave(one), seconds=10, what=f"leave for {one}")
+
+    def _leave(self, asked: str) -> bool:
+        """Open the FIFO; false while nobody reads it, as one does not that was just continued."""
+        try:
+            os.close(os.open(self.folder / f"leave {_file(asked)}", os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
 
 
 class Nursed(Process):

@@ -67,10 +67,9 @@ def test_without_workers_the_relay_builds_no_storm(
     """Never more than open unclaimed Batches: each is in the queue once."""
     processes.relay().wait_ready()
     outbox.send(receipt(), kind=RECEIPT)
-    wait_until(lambda: broker.has("mail.transactional"), what="the queue")
-    published = Batch.objects.get
-    wait_until(lambda: published().published_at, what="the task")
-    first_at = published().published_at
+    published = Batch.objects.filter(published_at__isnull=False)
+    wait_until(published.exists, what="the task")
+    first_at = published.get().published_at
 
     # MAIL_REPUBLISH_AFTER is one second here: by now the relay has looked at it often.
     second = outbox.send(receipt(), kind=RECEIPT)

@@ -21,18 +21,19 @@ def assert_counts_agree() -> None:
             assert getattr(message, state) == rows[message.pk, state]
 
 
-def some(chance: random.Random):
-    """A query for a random choice of Deliveries."""
+def some(chance: random.Random, *states: str):
+    """A query for a random choice of Deliveries, of those in some states if any are named."""
     everything = list(Delivery.objects.values_list("pk", flat=True))
-    return Delivery.objects.filter(pk__in=chance.sample(everything, chance.randint(0, 12)))
+    found = Delivery.objects.filter(pk__in=chance.sample(everything, chance.randint(0, 12)))
+    return found.filter(state__in=states) if states else found
 
 
 MOVES = [
     lambda chance: record.settle(some(chance), State.SENT),
-    lambda chance: record.settle(some(chance), State.FAILED, code="550"),
-    lambda chance: record.settle(some(chance), State.UNCERTAIN),
-    lambda chance: record.settle(some(chance), State.CANCELLED),
-    lambda chance: record.requeue(some(chance)),
+    lambda chance: record.settle(some(chance, State.QUEUED), State.FAILED, code="550"),
+    lambda chance: record.settle(some(chance, State.QUEUED), State.UNCERTAIN),
+    lambda chance: record.settle(some(chance, State.QUEUED), State.CANCELLED),
+    lambda chance: record.requeue(some(chance, State.FAILED, State.UNCERTAIN)),
     lambda chance: outbox.resend(some(chance), include_uncertain=chance.random() < 0.5),
     lambda chance: outbox.mark_sent(some(chance)),
 ]

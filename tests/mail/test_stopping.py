@@ -14,7 +14,7 @@ from mail.transport import kept
 @pytest.fixture(autouse=True)
 def _at_work() -> Iterator[None]:
     yield
-    stopping._flag.value = 0
+    stopping._told_at.value = 0
 
 
 def test_a_worker_at_work_is_not_stopping():

@@ -1,0 +1,83 @@
+"""Negative controls: `python -m tests.crash.controls` shows that the suite finds what it is for.
+
+For each seeded bug of bugs.py it runs the test that must fail, in processes that have the bug. It
+says what was found and ends with 0 only if all were. DATABASE_URL names a PostgreSQL server to
+use, whose databases it leaves alone; without it, a private one is started.
+"""
+
+import os
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from tests.crash.bugs import BUGS, Bug
+from tests.servers.postgresql import PostgreSQL
+
+FOLDER = "tests/crash/"
+
+
+class Controls:
+    """Runs each test with the bugs it must find, and notes how it ended."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, str] = {}
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        test = metafunc.definition.nodeid
+        metafunc.parametrize("bug", [name for name in BUGS if finder(BUGS[name]) == test])
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if BUGS[bug_of(item)].only in item.nodeid]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):
+        report = yield
+        if report.when == "call" or report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = crash.message.splitlines()[0] if crash else ""
+            self.ends.setdefault(bug_of(item), f"{report.when} {report.outcome}: {reason}")
+            write(f"{self.verdict(bug_of(item))}  {bug_of(item)}")
+        return report
+
+    def verdict(self, bug: str) -> str:
+        """A bug is found by a test that ran and failed, not by one that could not be set up."""
+        return "found    " if self.ends.get(bug, "").startswith("call failed") else "NOT FOUND"
+
+    def table(self) -> str:
+        return "\n".join(
+            f"{self.verdict(name)}  {name}: {bug.what}\n           by {bug.found_by}\n"
+            f"           {self.ends.get(name, 'did not run')}"
+            for name, bug in BUGS.items()
+        )
+
+
+def finder(bug: Bug) -> str:
+    return FOLDER + bug.found_by
+
+
+def bug_of(item: pytest.Item) -> str:
+    return str(item.callspec.params["bug"])  # type: ignore[attr-defined]
+
+
+def write(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def main() -> int:
+    """Run them all; 0 if every bug was found."""
+    controls = Controls()
+    with ExitStack() as stack:
+        if not os.environ.get("DATABASE_URL"):
+            server = PostgreSQL().start()
+            stack.callback(server.discard)
+            os.environ["DATABASE_URL"] = server.url("moa")
+        tests = sorted({finder(bug) for bug in BUGS.values()})
+        options = ["-q", "--tb=no", "-rN", "--capture=fd", "--create-db"]
+        pytest.main([*options, *tests], plugins=[controls])
+    write(controls.table())
+    return 0 if all(controls.verdict(name).startswith("found") for name in BUGS) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""SIGTERM: every process ends within ten seconds, and nothing becomes uncertain for it."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from mail import outbox
+from mail.models import Attempt, Batch, Message
+from tests.crash import ledger
+from tests.crash.processes import Stage
+from tests.integration import waiting
+from tests.mail.mails import RECEIPT, receipt
+from tests.servers.ports import wait_until
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.processes import Process
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.smtp import SmtpServer
+
+LIMIT = 10.0
+MANY = [f"user{number}@example.com" for number in range(30)]
+
+
+def end(process: Process) -> tuple[int, float]:
+    """SIGTERM; the exit code, and the seconds it took."""
+    began = time.monotonic()
+    code = process.stop(seconds=20)
+    return code, time.monotonic() - began
+
+
+@pytest.mark.parametrize("pool", [("-c", "2"), ("-P", "threads", "-c", "2")], ids=str)
+def test_a_worker_finishes_the_mail_in_hand_and_releases_the_rest(
+    pool: tuple[str, ...], stage: Stage, smtp: SmtpServer
+):
+    """Against a server that takes 0.3 s a mail, from processes and from threads."""
+    smtp.on("dot", delay=0.3)
+    stage.relay()
+    worker = stage.worker(*pool)
+    message = outbox.send(receipt(*MANY), kind=RECEIPT)
+    other = outbox.send(receipt(*MANY), kind=RECEIPT)
+    smtp.wait_for(4, seconds=60)
+
+    code, seconds = end(worker)
+
+    assert code == 0
+    assert seconds < LIMIT
+    assert len(smtp.taken) < 60
+    assert sum(waiting.counts(one).get("sent", 0) for one in (message, other)) == len(smtp.taken)
+    assert not Attempt.objects.exists()
+    assert not Batch.objects.exclude(token=None).filter(closed_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("phase", "states", "attempts"),
+    [
+        ("rcpt", {"user0": "sent", "user1": "queued", "user2": "queued"}, 0),
+        ("dot", {"user0": "sent", "user1": "uncertain", "user2": "queued"}, 1),
+    ],
+)
+def test_a_worker_waits_for_no_reply_longer_than_it_has(
+    phase: str, states: dict[str, str], attempts: int, stage: Stage, smtp: SmtpServer
+):
+    """Only the mail to whose dot a reply is owed becomes uncertain, and it is on record."""
+    caught = smtp.on(phase, address="user1@*", hold=True)
+    stage.relay()
+    worker = stage.worker("-c", "1", MAIL_UNCERTAIN_WAIT="900")
+    message = outbox.send(receipt(*MANY[:3]), kind=RECEIPT)
+    assert caught.reached.wait(60)
+    claimed = Batch.objects.get()
+
+    code, seconds = end(worker)
+
+    claimed.refresh_from_db()
+    assert (code, seconds < LIMIT) == (0, True)
+    assert ledger.states(message) == states
+    assert Attempt.objects.count() == attempts
+    assert (claimed.closed_at is None, claimed.rescued) == (False, False)
+
+
+def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_away(
+    stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
+):
+    """What the marks say is kept; the last 250, which no mark followed, becomes uncertain."""
+    stage = stage_on_own_database
+    at = stage.point("closing")
+    stage.relay()
+    worker = stage.worker(**at.environ)
+    message = outbox.send(receipt(*MANY[:3]), kind=RECEIPT)
+    at.wait()
+    own_database.stop()
+    at.release()
+    wait_until(lambda: "a result waits" in worker.output(), what="the worker to wait")
+
+    _, seconds = end(worker)
+    own_database.start()
+    connection.close()
+    stage.worker()
+
+    assert seconds < LIMIT
+    assert ledger.settled(message) == [{"sent": 3}]
+    copies = ledger.copies(message, smtp)
+    assert {name for name, count in copies.items() if count > 1} <= set(ledger.unsure(message))
+    assert max(copies.values()) <= 2
+
+
+def test_a_relay_ends_while_the_broker_is_frozen(
+    stage: Stage, smtp: SmtpServer, rabbitmq: RabbitMQ
+):
+    at = stage.point("bound")
+    relay = stage.relay(**at.environ)
+    message = outbox.send(receipt(*MANY[:3]), kind=RECEIPT)
+    at.wait()
+    rabbitmq.freeze()
+    try:
+        at.release()
+        code, seconds = end(relay)
+    finally:
+        rabbitmq.thaw()
+
+    assert (code, seconds < LIMIT) == (0, True)
+    assert ledger.states(message) == dict.fromkeys(("user0", "user1", "user2"), "queued")
+
+
+def test_a_relay_at_work_ends_and_gives_the_lead_back(stage: Stage, smtp: SmtpServer):
+    relay = stage.relay().wait_ready()
+    for address in MANY:
+        outbox.send(receipt(address), kind=RECEIPT)
+    wait_until(lambda: Batch.objects.exists(), what="the first Batch")
+
+    code, seconds = end(relay)
+    began = time.monotonic()
+    stage.relay().wait_ready()
+
+    assert (code, seconds < LIMIT) == (0, True)
+    assert time.monotonic() - began < LIMIT
+    assert Message.objects.count() == len(MANY)
+
+
+def test_a_web_process_answers_the_request_it_has_and_ends(
+    stage: Stage, confirm: Callable[[str], dict[str, Any]], smtp: SmtpServer
+):
+    at = stage.point("paying")
+    web, address = stage.web(**at.environ)
+    web.wait_ready()
+    answers: list[dict[str, Any]] = []
+    caller = threading.Thread(target=lambda: answers.append(confirm(address)))
+    caller.start()
+    at.wait()
+
+    web.popen.terminate()
+    wait_until(lambda: "Handling signal: term" in web.output(), what="gunicorn to hear it")
+    at.release()
+    code, seconds = end(web)
+
+    caller.join(10)
+    assert (code, seconds < LIMIT) == (0, True)
+    assert [answer["state"] for answer in answers] == ["paid"]
+    assert Message.objects.count() == 1

@@ -1,0 +1,110 @@
+"""One mail, one owner, one copy: the rules that the seeded bugs of `bugs.py` break."""
+
+from kombu import Connection
+
+from mail import outbox, tasks
+from mail.models import Batch, Lane
+from mail.relay import dispatch
+from tests.crash import ledger
+from tests.crash.processes import Stage
+from tests.integration.broker import Broker
+from tests.mail.mails import NOTICE, RECEIPT, receipt
+from tests.servers.ports import wait_until
+from tests.servers.smtp import SmtpServer
+
+NAMES = [f"user{number}" for number in range(4)]
+ADDRESSES = [f"{name}@example.com" for name in NAMES]
+
+
+def test_c6_a_task_that_dies_with_its_worker_comes_again(stage: Stage, smtp: SmtpServer):
+    at = stage.point("task")
+    stage.relay()
+    victim = stage.worker("-c", "1", **at.environ)
+    message = outbox.send(receipt(*ADDRESSES), kind=RECEIPT)
+    at.wait()
+
+    victim.kill()
+    stage.worker("-c", "1")
+
+    assert ledger.settled(message, seconds=20) == [{"sent": 4}]
+    assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
+
+
+def test_i3_a_batch_that_is_published_twice_has_one_owner(
+    stage: Stage, smtp: SmtpServer, broker: Broker
+):
+    """I3: the second worker finds nothing to claim while the first has it."""
+    caught = smtp.on("dot", address="user1@*", hold=True, times=1)
+    owner = stage.worker("-c", "1").wait_ready()
+    message = outbox.send(receipt(*ADDRESSES), kind=RECEIPT)
+    (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 100)
+    publish(batch, broker)
+    assert caught.reached.wait(60)
+
+    other = stage.worker("-c", "1").wait_ready()
+    publish(batch, broker)
+    wait_until(lambda: "succeeded" in other.output(), what="the second task")
+    caught.release()
+    wait_until(lambda: "succeeded" in owner.output(), what="the first task")
+
+    assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
+    assert ledger.settled(message) == [{"sent": 4}]
+
+
+def test_i3_a_worker_that_waits_for_a_slow_server_keeps_its_batch(stage: Stage, smtp: SmtpServer):
+    """I3: it renews its lease, however long the server takes."""
+    caught = smtp.on("dot", address="user1@*", hold=True, times=1)
+    stage.relay()
+    stage.worker("-c", "1")
+    message = outbox.send(receipt(*ADDRESSES), kind=RECEIPT)
+    assert caught.reached.wait(60)
+    claimed_at = Batch.objects.get().claimed_at
+    assert claimed_at is not None
+
+    # Three leases.
+    wait_until(lambda: ledger.database_seconds_since(claimed_at) > 6, what="six seconds")
+    caught.release()
+
+    assert ledger.settled(message) == [{"sent": 4}]
+    assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
+    assert ledger.unsure(message) == []
+
+
+def test_i4_the_last_result_is_durable_before_the_next_dot(stage: Stage, smtp: SmtpServer):
+    """I4: of a killed worker's Batch, the mail in hand alone is uncertain."""
+    at = stage.point("dot:user2@*")
+    stage.relay()
+    victim = stage.worker("-c", "1", **at.environ)
+    message = outbox.send(receipt(*ADDRESSES), kind=RECEIPT)
+    at.wait()
+    smtp.wait_for(3)
+
+    victim.kill()
+    stage.worker("-c", "1")
+
+    assert ledger.settled(message) == [{"sent": 4}]
+    assert ledger.unsure(message) == ["user2"]
+    assert ledger.copies(message, smtp) == {"user0": 1, "user1": 1, "user2": 2, "user3": 1}
+
+
+def test_i4_the_mail_in_hand_of_a_kind_that_holds_is_held(stage: Stage, smtp: SmtpServer):
+    """I4: nobody gets a second copy of it without a person's word."""
+    at = stage.point("dot:user2@*")
+    stage.relay()
+    victim = stage.worker("-c", "1", **at.environ)
+    message = outbox.send(receipt(*ADDRESSES), kind=NOTICE)
+    at.wait()
+    smtp.wait_for(3)
+
+    victim.kill()
+    stage.worker("-c", "1")
+
+    assert ledger.settled(message) == [{"sent": 3, "uncertain": 1}]
+    assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
+
+
+def publish(batch: Batch, broker: Broker) -> None:
+    with Connection(broker.url) as connection:
+        tasks.deliver_batch.apply_async(
+            (batch.pk,), queue="mail.transactional", connection=connection
+        )

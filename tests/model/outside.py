@@ -1,0 +1,142 @@
+"""The world outside the database: an SMTP server, a broker and clocks that do as they are told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email import message_from_bytes
+from typing import Any
+
+from django.db.models import F, Model
+
+from mail.models import Batch, Broadcast, Delivery, Message, RelayLease, Transport
+from mail.relay.publisher import BrokerUnavailable
+from mail.retry import Answer, Phase
+from mail.transport.envelope import Envelope, Watch
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server does with one mail, and the state the Delivery must then have.
+
+    `state` None: the trouble is not this mail's, and its row stays as it is.
+    """
+
+    answer: Answer
+    state: str | None
+    takes: bool = False
+
+    @property
+    def is_after_dot(self) -> bool:
+        return self.answer.phase is Phase.DOT
+
+
+def reply(
+    state: str | None, phase: Phase, code: int | None = None, *, enhanced: str = "", takes=False
+) -> Reply:
+    answer = Answer(phase=phase, code=code, enhanced=enhanced, text="as told", host="mx:25")
+    return Reply(answer, state, takes)
+
+
+REPLIES = {
+    "taken": reply("sent", Phase.DOT, 250, takes=True),
+    "taken, said otherwise": reply("sent", Phase.DOT, 252, takes=True),
+    "unreachable": reply(None, Phase.CONNECT),
+    "login refused": reply(None, Phase.AUTH, 535),
+    "throttled at MAIL": reply(None, Phase.MAIL, 421),
+    "sender refused": reply("failed", Phase.MAIL, 550),
+    "nobody there": reply("failed", Phase.RCPT, 550, enhanced="5.1.1"),
+    "mailbox full": reply("queued", Phase.RCPT, 452, enhanced="4.2.2"),
+    "throttled at RCPT": reply("queued", Phase.RCPT, 421),
+    "lost at RCPT": reply("queued", Phase.RCPT),
+    "later": reply("queued", Phase.DATA, 451),
+    "lost in the content": reply("queued", Phase.CONTENT),
+    "refused at the dot": reply("failed", Phase.DOT, 554),
+    "deferred at the dot": reply("queued", Phase.DOT, 451),
+    "throttled at the dot": reply("queued", Phase.DOT, 421),
+    "lost at the dot, not taken": reply("uncertain", Phase.DOT),
+    "lost at the dot, taken": reply("uncertain", Phase.DOT, takes=True),
+    "nonsense at the dot, taken": reply("uncertain", Phase.DOT, 99, takes=True),
+}
+TAKEN = REPLIES["taken"]
+
+
+class FakeTransport:
+    """One slot's connection. Asks the watch before a dot, as the real one does."""
+
+    def __init__(self, point: Callable[[], None], taken: Callable[[str, str], None]) -> None:
+        self.point, self.taken = point, taken
+        self.script: list[Reply | Exception] = []
+        self.last: Reply | None = None
+
+    def open(self) -> Answer | None:
+        return None
+
+    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+        told = self.script.pop(0) if self.script else TAKEN
+        self.last = None
+        self.point()  # offered: connection, MAIL, RCPT, content
+        if isinstance(told, Exception):
+            raise told
+        if told.is_after_dot:
+            watch.before_dot()
+            self.point()  # the dot is about to be written
+        if told.takes:
+            message_id = message_from_bytes(envelope.content)["Message-ID"]
+            self.taken(str(message_id), envelope.recipient)
+        self.point()  # the reply, or its absence, was noticed
+        self.last = told
+        return told.answer
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+Task = tuple[str, int, str]
+"""Its name, the id it carries, its queue."""
+
+
+@dataclass
+class Broker:
+    """It may lose, repeat and reorder what it has, and fail while it takes something."""
+
+    tasks: list[Task] = field(default_factory=list)
+    mood: str = "well"
+
+    def publish(self, task: Any, object_id: int, *, queue: str) -> None:
+        if self.mood != "refuses":
+            self.tasks.append((task.name, object_id, queue))
+        if self.mood != "well":
+            raise BrokerUnavailable(self.mood)
+
+    def ready(self, queue: str) -> int:
+        if self.mood == "refuses":
+            raise BrokerUnavailable(self.mood)
+        return sum(task[2] == queue for task in self.tasks)
+
+
+@dataclass
+class Clock:
+    """Monotonic seconds that go when they are told; rows grow older by as much."""
+
+    now: float = 1_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def pass_by(self, time: timedelta) -> None:
+        self.now += time.total_seconds()
+        for model, names in TIMES.items():
+            model.objects.update(**{name: F(name) - time for name in names})
+
+
+TIMES: dict[type[Model], list[str]] = {
+    Delivery: ["due_at", "expires_at"],
+    Batch: ["published_at", "claimed_at", "lease_until"],
+    Message: ["created_at"],
+    Broadcast: ["moment", "published_at", "lease_until"],
+    Transport: ["held_until"],
+    RelayLease: ["lease_until"],
+}

@@ -1,0 +1,283 @@
+"""The real functions of mail between a fake outside and the pure model: what they do is told to it.
+
+Every write that a worker makes is a point where it may park, die, or see the database go away,
+before or after the commit.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from django.db import OperationalError
+from django.test import override_settings
+
+from mail import broadcast, claims, delivery, marks, outcomes
+from mail.claims import Claim
+from mail.models import Batch, Delivery, Message
+from mail.relay import rescue
+from mail.relay.rescue import Rescuer
+from mail.retry import Answer
+from mail.states import State
+from tests.model import ledger
+from tests.model.ledger import Ledger
+from tests.model.outside import Broker, Clock, FakeTransport, Reply, Task
+from tests.model.slots import Died, Slot
+
+LEASE = timedelta(hours=1)  # much longer than any example takes in real time
+SETTINGS = {
+    "MAIL_LEASE": LEASE,
+    "MAIL_UNCERTAIN_WAIT": timedelta(hours=2),
+    "MAIL_REPUBLISH_AFTER": timedelta(hours=1),
+    "MAIL_BATCH_LIMIT": 4,
+    "MAIL_WINDOW": 3,
+}
+
+
+class World:
+    """One example: a shop's mail, three worker slots, a relay, and everything that can go wrong."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self.slots = slots
+        self.ledger = Ledger()
+        self.broker, self.clock, self.rescuer = Broker(), Clock(), Rescuer()
+        self.server_started = "1"
+        self.violation: Exception | None = None
+        self.mail_of: dict[tuple[str, str], int] = {}  # Message-ID and recipient
+        self.workers: dict[int, Worker] = {}  # by the number of their slot
+        self.claimed_under: dict[int, str] = {}  # by Batch: the database server's start
+        self.alive_at: dict[int, float] = {}  # by Batch: the last sign of life
+        self.volatile: dict[int, tuple[int, bool]] = {}  # marks that no commit has flushed yet
+        self.patches = ExitStack()
+        self._patch()
+
+    def close(self) -> None:
+        for slot in self.slots:
+            if slot.is_busy:
+                slot.kill()
+        self.patches.close()
+
+    def tell(self, event: Any) -> None:
+        """Let the model follow what happened. What it forbids is kept, wherever it was raised."""
+        try:
+            self.ledger = ledger.step(event, self.ledger)
+            ledger.check(self.ledger)
+        except AssertionError as error:
+            self.violation = self.violation or error
+            raise
+
+    def flush(self) -> None:
+        """A commit has waited for the disk: what was marked before it is durable."""
+        self.volatile.clear()
+
+    def recorded(self, message: Message) -> None:
+        """Let the model know the new Deliveries of a Message."""
+        fresh = [d for d in message.deliveries.all() if d.pk not in self.ledger.mails]
+        for one in fresh:
+            self.mail_of[one.message_id_header, one.address] = one.pk
+        pks, holds = [one.pk for one in fresh], message.on_uncertain == "hold"
+        self.tell(ledger.Recorded(message.pk, pks, holds))
+
+    def begin(self, slot: Slot, task: Task, script: Sequence[Reply | Exception]) -> "Worker":
+        worker = Worker(self, slot, task)
+        worker.transport.script = list(script)
+        self.workers[slot.number] = worker
+        slot.begin(worker.work)
+        return worker
+
+    def renew(self, worker: "Worker") -> None:
+        """A parked worker gives a sign of life, as while it waits for a slow server."""
+        if worker.claim is None or worker.marker is None:
+            return
+        worker.claim.marker = worker.marker  # not a point to park at
+        worker.slot.do(worker.claim.while_waiting)
+        worker.claim.marker = worker
+        if Batch.objects.filter(
+            pk=worker.claim.batch_id, token=worker.claim.token, closed_at=None
+        ).exists():
+            self.alive_at[worker.claim.batch_id] = self.clock.now
+            self.tell(
+                ledger.Marked(worker.claim.batch_id, worker.number, worker.claim.through_id, False)
+            )
+
+    def crash_database(self) -> None:
+        """PostgreSQL crashes and recovers: the marks that nothing has flushed are gone."""
+        self.server_started += "1"
+        for batch_id, (through, begun) in self.volatile.items():
+            Batch.objects.filter(pk=batch_id).update(through_id=through, begun=begun)
+            self.tell(ledger.MarksLost(batch_id, through, begun))
+        self.flush()
+
+    def pass_by(self, time: timedelta) -> None:
+        self.clock.pass_by(time)
+        for worker in self.workers.values():
+            for row in worker.claim.deliveries if worker.claim else []:
+                row.expires_at -= time
+
+    def _patch(self) -> None:
+        def replace(module: Any, name: str, new: Any) -> None:
+            self.patches.enter_context(mock.patch.object(module, name, new))
+
+        self.patches.enter_context(override_settings(**SETTINGS))
+        for module in (delivery, broadcast, rescue):
+            replace(module, "time", self.clock)
+        for module in (claims, rescue):
+            replace(module, "server_started", lambda: self.server_started)
+        replace(claims, "boottime", self.clock.monotonic)
+        replace(outcomes, "hold_time", lambda first, in_a_row: LEASE / 2)
+        replace(broadcast, "PAGE", 2)
+        replace(delivery, "transport_for", lambda lane: self._worker().transport)
+        replace(broadcast, "LEASE", LEASE)
+        page, insert = broadcast.expand_page, broadcast._insert
+        replace(broadcast, "expand_page", lambda pk: self._worker().expand_page(pk, page))
+        replace(broadcast, "_insert", lambda *given: self._worker().insert(insert, *given))
+        real_take, real_settle = claims.take, rescue.settle
+        replace(claims, "take", lambda *given: self._worker().take(real_take, *given))
+        replace(rescue, "settle", lambda *lease: self._settle(real_settle, *lease))
+        for name in ("settle_one", "expire", "release", "keep", "close"):
+            replace(outcomes, name, self._watched(name, getattr(outcomes, name)))
+
+    def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: self._worker().write(name, real, *given)
+
+    def _settle(self, real: Callable[..., bool], pk: int, *lease: Any) -> bool:
+        settled = real(pk, *lease)
+        if settled:
+            silent = self.clock.now - self.alive_at[pk]
+            assert silent >= 2 * LEASE.total_seconds(), "I13: rescued too early"
+            missing = self.claimed_under[pk] != self.server_started
+            self.tell(ledger.Settled(pk, marks_missing=missing))
+        return settled
+
+    def _worker(self) -> "Worker":
+        (worker,) = (w for w in self.workers.values() if w.slot is threading.current_thread())
+        return worker
+
+
+class Worker:
+    """What one slot does with one task."""
+
+    def __init__(self, world: World, slot: Slot, task: Task) -> None:
+        self.world, self.slot, self.task = world, slot, task
+        self.transport = FakeTransport(slot.point, self._taken)
+        self.claim: Claim | None = None
+        self.number = 0
+        self.is_stopping = False
+        self.dies_in_page = False
+        self.marker: Any = None
+        self.hiccup = ""  # where the database goes away once: "before" or "after" a commit
+
+    def work(self) -> None:
+        name, pk, _ = self.task
+        self.slot.point()
+        if name == "mail.expand_broadcast":
+            broadcast.expand(pk, is_stopping=lambda: self.is_stopping)
+            return
+        with suppress(ZeroDivisionError):  # a fault of ours: the rescue finds the culprit
+            delivery.deliver(pk, is_stopping=lambda: self.is_stopping)
+        self.claim = None
+
+    def take(self, real: Callable[..., Claim | None], batch_id: int, *token: Any) -> Claim | None:
+        self.slot.point()
+        self._hiccup("before")
+        claim = real(batch_id, *token)
+        if claim is None:
+            return None
+        self.world.flush()
+        self.world.claimed_under[batch_id] = self.world.server_started
+        self.world.alive_at[batch_id] = self.world.clock.now
+        if not self.number:  # told twice when the database went away in between
+            self.number = len(self.world.claimed_under)
+            self.world.tell(ledger.Claimed(batch_id, self.number))
+        self.claim = claim
+        self.slot.point()
+        self._hiccup("after")
+        self.marker, claim.marker = claim.marker, self
+        return claim
+
+    def expand_page(self, message_id: int, real: Callable[[int], int | None]) -> int | None:
+        self.slot.point()
+        rows = real(message_id)
+        self.world.flush()
+        if rows is not None:
+            self.world.recorded(Message.objects.get(pk=message_id))
+        self.slot.point()
+        return rows
+
+    def insert(self, real: Callable[..., int], *given: Any) -> int:
+        """Write a page, and perhaps die before it is committed."""
+        rows = real(*given)
+        if self.dies_in_page:
+            raise Died
+        return rows
+
+    def mark(self, batch_id: int, token: Any, through_id: int, *, begun: bool) -> bool:
+        """The claim's marker."""
+        self.slot.point()
+        batch = Batch.objects.get(pk=batch_id)
+        recalled = self.marker.mark(batch_id, token, through_id, begun=begun)
+        known = self.world.volatile.get(batch_id, (batch.through_id, batch.begun))
+        self.world.volatile[batch_id] = known
+        if getattr(self.marker, "wait_for_disk", self._holds()):
+            self.world.flush()
+        self.world.alive_at[batch_id] = self.world.clock.now
+        self.world.tell(ledger.Marked(batch_id, self.number, through_id, begun))
+        self.slot.point()
+        return recalled
+
+    def write(self, name: str, real: Callable[..., Any], *given: Any) -> Any:
+        """One of the writes of `outcomes`, with everything that may happen around it."""
+        self.slot.point()
+        self._hiccup("before")
+        result = real(*given)
+        self.world.flush()
+        getattr(self, f"_wrote_{name}")(*given)
+        self.slot.point()
+        self._hiccup("after")
+        return result
+
+    def _hiccup(self, where: str) -> None:
+        if self.hiccup == where:
+            self.hiccup = ""
+            raise OperationalError("the database went away")
+
+    def _wrote_settle_one(self, claim: Claim, row: Delivery, answer: Answer, _: Any) -> None:
+        told = self.transport.last
+        if told is None or answer is not told.answer:  # the content could not be made
+            assert not self.world.ledger.is_owned(claim.batch_id, self.number)
+            return
+        state = told.state
+        if state == State.QUEUED and Delivery.objects.filter(pk=row.pk, code="expired").exists():
+            state = State.FAILED
+        if state:
+            self._tell(ledger.Answered, row.pk, state)
+
+    def _wrote_expire(self, claim: Claim, row: Delivery) -> None:
+        self._tell(ledger.Answered, row.pk, State.FAILED)
+
+    def _wrote_release(self, claim: Claim, messages: Any) -> None:
+        self._tell(ledger.Released, messages, claim.through_id)
+
+    def _wrote_keep(self, accepted: Sequence[Any]) -> None:
+        self._tell(ledger.Kept, [one.delivery.pk for one in accepted], False)
+
+    def _wrote_close(self, claim: Claim, accepted: Sequence[Any]) -> None:
+        self._tell(ledger.Kept, [one.delivery.pk for one in accepted], True)
+
+    def _tell(self, event: Callable[..., Any], *facts: Any) -> None:
+        assert self.claim is not None
+        self.world.tell(event(self.claim.batch_id, self.number, *facts))
+
+    def _taken(self, message_id: str, recipient: str) -> None:
+        self.world.tell(ledger.Taken(self.world.mail_of[message_id, recipient]))
+
+    def _holds(self) -> bool:
+        assert self.claim is not None
+        return any(m.on_uncertain == "hold" for m in self.claim.messages.values())
+
+
+def close_marks() -> None:
+    """Close the sessions a slot keeps for its marks; runs in its thread."""
+    marks.close()
