@@ -57,6 +57,17 @@ def test_i3_what_is_claimed_twice_is_claimed_once(batch: Batch):
     assert claims.take(batch.pk) is None
 
 
+def test_i3_a_claim_that_went_unheard_goes_on_with_its_token(batch: Batch):
+    """I3: the database took the claim and could not say so; asked again, nobody else has it."""
+    token = uuid.uuid4()
+    claims.take(batch.pk, token)
+
+    again, another = claims.take(batch.pk, token), claims.take(batch.pk)
+
+    assert again is not None
+    assert (again.token, len(again.deliveries), another) == (token, 3, None)
+
+
 @pytest.mark.postgresql
 @pytest.mark.parametrize("_", range(3))
 def test_i3_eight_workers_claim_one_batch_once(batch: Batch, _: int):

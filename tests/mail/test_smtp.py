@@ -153,6 +153,7 @@ def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
     with pytest.raises(InterruptedError):
         offer(transport, watch=Watch(refusal=InterruptedError()))
 
+    assert transport.dialogue is None
     assert offer(transport, "second@example.com").is_plain_acceptance
     assert (smtp.commands["data"], smtp.commands["dot"], smtp.connections) == (2, 1, 2)
     assert smtp.recipients() == {"second@example.com": 1}
