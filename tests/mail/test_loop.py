@@ -25,6 +25,10 @@ class Broker:
         self.away = False
         self.ids: list[int] = []
         self.closed = 0
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1
 
     def publish(self, task, object_id: int, *, queue: str) -> None:
         if self.away:
@@ -131,6 +135,14 @@ def test_a_broker_that_is_away_is_left_alone_for_a_moment_and_tried_again(
     clock.now += AFTER_TROUBLE
     relay.turn()
     assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
+def test_the_queues_are_looked_at_every_few_seconds(relay: Relay, clock: Clock):
+    for seconds in (0, 1, loop.CHECK_EVERY - 1, 1):
+        clock.now += seconds
+        relay.turn()
+
+    assert relay.publisher.checks == 2
 
 
 def test_while_the_broker_is_away_upkeep_goes_on(relay: Relay, clock: Clock):
