@@ -1,11 +1,18 @@
 """The Celery app. Its settings are the CELERY_* names of moa.settings."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moa.settings")
 
 app = Celery("moa")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_as_django_does(**_: Any) -> None:
+    """Leave logging as LOGGING and LOG_LEVEL set it up; without a listener Celery would not."""
