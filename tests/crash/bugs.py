@@ -37,9 +37,9 @@ def _claim_without_condition() -> None:
     take = claims.take
 
     @wraps(take)
-    def careless(batch_id: int) -> Any:
+    def careless(batch_id: int, *token: Any) -> Any:
         Batch.objects.filter(pk=batch_id).update(token=None)
-        return take(batch_id)
+        return take(batch_id, *token)
 
     claims.take = careless
 

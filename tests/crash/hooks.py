@@ -127,7 +127,7 @@ def _install_claim() -> None:
     from mail import claims, outcomes
     from mail.models import Delivery
 
-    def in_batch(batch_id: int) -> list[str]:
+    def in_batch(batch_id: int, *_: Any) -> list[str]:
         found = Delivery.objects.filter(batch=batch_id)
         return list(found.values_list("address", flat=True))
 
