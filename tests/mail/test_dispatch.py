@@ -72,7 +72,7 @@ def test_what_is_due_is_bound_and_published_to_its_lane(broker: Broker):
 @pytest.mark.parametrize(
     "change",
     [
-        {"due_at": timezone.now() + LATER},
+        {"due_at": timezone.now() + timedelta(days=1)},
         {"state": "sent"},
         {"state": "uncertain"},
         {"parked": True},

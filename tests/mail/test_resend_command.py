@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from mail import record
 from mail.models import Delivery, Message
 from tests.mail.rows import record_mail, settle
 
@@ -65,6 +66,7 @@ def test_filters_narrow_what_is_resent(failed: Message, options: list[str], coun
 
 
 def test_uncertain_mails_are_resent_only_when_asked(failed: Message):
+    record.requeue(failed.deliveries.all())
     settle(failed, "uncertain")
 
     assert resend().endswith("0 are queued again")
