@@ -4,8 +4,6 @@ A window of open Batches per lane bounds what lies in the broker: a broadcast to
 never becomes a million messages, and pause and cancel bite at once.
 """
 
-import logging
-
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -14,8 +12,6 @@ from django.db.models.functions import Now
 from mail import tasks
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay.publisher import Publisher
-
-logger = logging.getLogger(__name__)
 
 WORK_PER_BATCH = 1000  # milliseconds
 
