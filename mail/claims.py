@@ -13,11 +13,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
 
 from mail import marks
 from mail.marks import LeaseLost, Marker
@@ -42,7 +44,7 @@ class Claim:
     claimed_at: datetime
     read_at: float
     deliveries: list[Delivery] = field(default_factory=list)
-    messages: dict[int, Message] = field(default_factory=dict)
+    messages: dict[int, Any] = field(default_factory=dict)
     through_id: int = 0
     recalled: bool = False
     is_out_of_time: Callable[[], bool] = lambda: False
@@ -129,18 +131,23 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
     )
     open_rows = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED)
     claim.deliveries = sorted(open_rows.order_by(), key=lambda delivery: delivery.pk)
-    claim.messages = Message.objects.defer("mime", "text", "html", "subject").in_bulk(
-        {delivery.message_id for delivery in claim.deliveries}
-    )
+    claim.messages = _messages({delivery.message_id for delivery in claim.deliveries})
     holds = any(m.on_uncertain == OnUncertain.HOLD for m in claim.messages.values())
     claim.marker = marks.marker(wait_for_disk=holds)
     return claim
+
+
+def _messages(pks: set[int]) -> dict[int, Any]:
+    """Messages by id in its order, without their content, whose length `octets` tells."""
+    found = Message.objects.defer("mime", "text", "html", "subject").filter(pk__in=pks)
+    return {one.pk: one for one in found.annotate(octets=Length("mime")).order_by("pk")}
 
 
 CRASHES_SEEN = """
     SELECT extract(epoch FROM pg_postmaster_start_time()) || ' ' || extract(epoch FROM stats_reset)
       FROM pg_stat_bgwriter
 """
+_crashes_seen: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def server_started() -> str:
@@ -148,13 +155,18 @@ def server_started() -> str:
 
     The start of the server alone would not do. When one of its processes is killed, by the
     kernel's OOM killer say, PostgreSQL recovers from its log without starting anew; its
-    statistics are reset then, as after every crash.
+    statistics are reset then, as after every crash. No session outlives a crash, so each asks
+    once.
     """
     if connection.vendor != "postgresql":
         return ""
-    with connection.cursor() as cursor:
-        cursor.execute(CRASHES_SEEN)
-        return str(cursor.fetchone()[0])
+    connection.ensure_connection()
+    session = connection.connection
+    if session not in _crashes_seen:
+        with connection.cursor() as cursor:
+            cursor.execute(CRASHES_SEEN)
+            _crashes_seen[session] = str(cursor.fetchone()[0])
+    return _crashes_seen[session]
 
 
 def _deadline(read_at: float) -> float:

@@ -6,22 +6,23 @@ dot, anything else in its own row. So of a worker that dies, at most one mail is
 """
 
 import logging
+import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 import psycopg
-from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from mail import claims, outcomes, pacing
 from mail.claims import Claim
+from mail.copies import Copies
 from mail.marks import LeaseLost
-from mail.models import Delivery, Lane, Message
+from mail.models import Delivery, Lane
 from mail.outcomes import Accepted
-from mail.personal import Skeleton
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
 from mail.transport.envelope import Envelope, OutOfTime, Transport
 from mail.transport.kept import transport_for
@@ -32,12 +33,9 @@ T = TypeVar("T")
 
 LOSSES_THAT_HOLD = 3
 OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
-DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError)
+# A server that failed over and is read-only for now says so as an internal error.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, psycopg.OperationalError)
 DATABASE_RETRY = 0.5  # seconds
-
-
-class ContentErased(LookupError):
-    """The content was erased when its time was over; nothing is left to send."""
 
 
 def deliver(
@@ -84,6 +82,21 @@ def hold(lane: Lane, verdict: Verdict, answer: Answer) -> None:
     outcomes.hold_transport(lane, verdict, answer)
 
 
+class Losses(threading.local):
+    """In how many mails in a row this slot's servers fell silent, over Batches of any size."""
+
+    def __init__(self) -> None:
+        self.in_a_row: Counter[str] = Counter()
+
+    def count(self, lane: Lane, *, is_loss: bool) -> int:
+        """Count one mail; return how many were lost in a row, this one included."""
+        self.in_a_row[lane] = self.in_a_row[lane] + 1 if is_loss else 0
+        return self.in_a_row[lane]
+
+
+_losses = Losses()
+
+
 class Run:
     """One claimed Batch on its way to the server."""
 
@@ -94,9 +107,8 @@ class Run:
         self.transport = transport
         self.is_stopping = is_stopping
         self.accepted: list[Accepted] = []
-        self.skeletons: dict[int, Skeleton] = {}
+        self.copies = Copies(claim)
         self.stopped: set[int] = set()
-        self.losses = 0
         self.reserved = self.settled = 0
 
     def run(self) -> None:
@@ -116,6 +128,8 @@ class Run:
             # A fault of ours: keep the facts, leave the rest to the rescue, which finds the culprit.
             self._until_written(lambda: outcomes.keep(self.accepted))
             raise
+        finally:
+            self.transport.withdraw()
         seconds = time.monotonic() - started
         self._until_written(lambda: outcomes.close(self.claim, self.accepted))
         lane, mails = self.claim.lane, len(self.accepted)
@@ -139,9 +153,16 @@ class Run:
                 return None
             if delivery.expires_at <= self.claim.now():
                 self._until_written(partial(outcomes.expire, self.claim, delivery))
-            elif trouble := self._offer(delivery):
+            elif trouble := self._offer(
+                delivery, self._following(number) if pace.is_free else None
+            ):
                 return trouble
         return None
+
+    def _following(self, number: int) -> Delivery | None:
+        """The Delivery after the n-th, if it is to be offered as far as we know now."""
+        after = self.claim.deliveries[number + 1 : number + 2]
+        return after[0] if after and after[0].message_id not in self.stopped else None
 
     def _until_written(self, write: Callable[[], T]) -> T:
         """Write a result though the database is away: what a server said is not forgotten.
@@ -156,9 +177,11 @@ class Run:
             self._until_written(lambda: outcomes.release(self.claim, stopped))
         self.stopped |= stopped
 
-    def _offer(self, delivery: Delivery) -> tuple[Verdict, Answer] | None:
+    def _offer(
+        self, delivery: Delivery, following: Delivery | None
+    ) -> tuple[Verdict, Answer] | None:
         """Offer one mail and record the answer; return it when the transport must wait."""
-        answer = self._answer(delivery)
+        answer = self._answer(delivery, following)
         verdict = classify(answer)
         if answer.is_plain_acceptance:
             self.accepted.append(Accepted(delivery, answer, self.claim.now()))
@@ -170,51 +193,24 @@ class Run:
         if settled:
             self.claim.through_id = delivery.pk
             self.settled += 1
-        self.losses = self.losses + 1 if answer.is_loss else 0
-        if self.losses >= LOSSES_THAT_HOLD:
+        if _losses.count(self.claim.lane, is_loss=answer.is_loss) >= LOSSES_THAT_HOLD:
             return OUTAGE, answer
         return (verdict, answer) if verdict.outcome is Outcome.HELD else None
 
-    def _answer(self, delivery: Delivery) -> Answer:
+    def _answer(self, delivery: Delivery, following: Delivery | None) -> Answer:
         try:
-            envelope = self._envelope(delivery)
+            envelope = self.copies.of(delivery)
         except DATABASE_AWAY:
             raise
         except Exception as error:  # whose text may hold the mail, and belongs in no log
             reason = type(error).__name__
             logger.error("delivery %s: its content cannot be made: %s", delivery.pk, reason)
             return Answer(phase=Phase.CONTENT, code=554, text=f"content: {reason}")
-        return self.transport.deliver(envelope, self.claim)
+        return self.transport.deliver(envelope, self.claim, self._announced(following))
 
-    def _envelope(self, delivery: Delivery) -> Envelope:
-        message = self.claim.messages[delivery.message_id]
-        if message.personal:
-            delivery.message = message
-            content = self._skeleton(message).fill(
-                name=delivery.name,
-                address=delivery.address,
-                message_id=delivery.message_id_header,
-            )
-        else:
-            content = stored_mime(message)
-        return Envelope(
-            sender=message.envelope_from,
-            recipient=settings.MAIL_REDIRECT_TO or delivery.address,
-            content=content,
-        )
-
-    def _skeleton(self, message: Message) -> Skeleton:
-        if message.pk not in self.skeletons:
-            self.skeletons[message.pk] = Skeleton(stored_mime(message))
-        return self.skeletons[message.pk]
-
-
-def stored_mime(message: Message) -> bytes:
-    """The content of one Message; a Batch of many is never held in memory as a whole.
-
-    Raises ContentErased.
-    """
-    mime = bytes(Message.objects.values_list("mime", flat=True).get(pk=message.pk))
-    if not mime:
-        raise ContentErased
-    return mime
+    def _announced(self, following: Delivery | None) -> Envelope | None:
+        """The mail that comes next, made early; what is wrong with it is for its own turn."""
+        try:
+            return self.copies.of(following) if following else None
+        except Exception:
+            return None

@@ -188,17 +188,10 @@ def _note_attempt(
     )
 
 
-SENT = """
-    UPDATE mail_delivery
-       SET state = 'sent', settled_at = %s, code = %s, enhanced = %s, reply = %s, host = %s,
-           due_at = NULL, parked = %s, attempts = attempts + 1
-     WHERE id = %s
-"""
-
-
 def _keep(accepted: Sequence[Accepted]) -> None:
-    rows = record.lock(Delivery.objects.filter(pk__in=[one.delivery.pk for one in accepted]))
-    state = {row.pk: row.state for row in rows}
+    found = Delivery.objects.filter(pk__in=[one.delivery.pk for one in accepted])
+    locked = found.select_for_update(of=("self",)).order_by("pk")
+    state = dict(locked.values_list("pk", "state"))
     fresh = [one for one in accepted if state[one.delivery.pk] != State.SENT]
     if fresh:
         _write_accepted(fresh)
@@ -207,13 +200,27 @@ def _keep(accepted: Sequence[Accepted]) -> None:
         )
 
 
+SENT = """
+    UPDATE mail_delivery
+       SET state = 'sent', settled_at = {at}, code = {code}, enhanced = {enhanced},
+           reply = {reply}, host = {host}, due_at = NULL, parked = false, attempts = attempts + 1
+"""
+SENT_ALL = (
+    SENT.format(**{name: f"one.{name}" for name in ("at", "code", "enhanced", "reply", "host")})
+    + """
+      FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+           AS one (at, code, enhanced, reply, host, id)
+     WHERE mail_delivery.id = one.id
+"""
+)
+SENT_ONE = SENT.format(at="%s", code="%s", enhanced="%s", reply="%s", host="%s") + " WHERE id = %s"
+
+
 def _write_accepted(accepted: Sequence[Accepted]) -> None:
     adapt = connection.ops.adapt_datetimefield_value
+    rows = [(adapt(one.at), *_said(one.answer).values(), one.delivery.pk) for one in accepted]
     with connection.cursor() as cursor:
-        cursor.executemany(
-            SENT,
-            [
-                (adapt(one.at), *_said(one.answer).values(), False, one.delivery.pk)
-                for one in accepted
-            ],
-        )
+        if connection.vendor == "postgresql":
+            cursor.execute(SENT_ALL, [list(column) for column in zip(*rows, strict=True)])
+        else:
+            cursor.executemany(SENT_ONE, rows)

@@ -32,6 +32,11 @@ class Pace:
     allowed: int | None = None
     clock: Clock = timezone.now
 
+    @property
+    def is_free(self) -> bool:
+        """Whether every mail may leave at once."""
+        return self.start is None and self.allowed is None
+
     def wait(
         self, number: int, while_waiting: Callable[[], None], is_stopping: Callable[[], bool]
     ) -> bool:

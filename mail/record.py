@@ -29,9 +29,14 @@ def count(moves: Iterable[Move]) -> None:
             states.check(old, new)
             deltas[message_id][old] -= 1
             deltas[message_id][new] += 1
-    for message_id, changes in sorted(deltas.items()):
-        Message.objects.filter(pk=message_id).update(
-            **{state: F(state) + change for state, change in changes.items() if change}
+    alike: dict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
+    for message_id, changes in deltas.items():
+        alike[tuple(sorted(changes.items()))].append(message_id)
+    if len(deltas) > 1:
+        lock_messages(deltas)
+    for counts, message_ids in alike.items():
+        Message.objects.filter(pk__in=message_ids).update(
+            **{state: F(state) + change for state, change in counts if change}
         )
 
 
@@ -42,6 +47,12 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
         .only("id", "message_id", "state", "batch_id")
         .order_by("pk")
     )
+
+
+def lock_messages(message_ids: Iterable[int]) -> None:
+    """Lock the rows of Messages until the transaction ends, in the order everybody keeps."""
+    found = Message.objects.filter(pk__in=set(message_ids)).select_for_update().order_by("pk")
+    list(found.values_list("pk", flat=True))
 
 
 def unbind(deliveries: QuerySet[Delivery]) -> None:

@@ -32,6 +32,12 @@ def transactional_db(django_db_setup: None, django_db_blocker) -> Iterator[None]
         RelayLease.objects.create(pk=1)
 
 
+@pytest.fixture(autouse=True)
+def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No mail was lost before."""
+    monkeypatch.setattr(delivery, "_losses", delivery.Losses())
+
+
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     """The transport of both lanes: it takes every mail, unless told otherwise."""

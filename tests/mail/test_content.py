@@ -80,11 +80,12 @@ def test_i12_text_of_callers_is_never_compiled(text: str):
     assert (personal.subject, personal.text, personal.html) == (text, text, text)
 
 
-def test_a_broadcast_is_built_without_recipient_and_message_id():
+def test_a_broadcast_is_built_without_recipient_and_with_an_empty_message_id():
     built = content.build_personal(notice())
 
     names = [line.partition(b":")[0].lower() for line in built.mime.split(b"\r\n")]
-    assert not {b"to", b"cc", b"bcc", b"message-id"} & set(names)
+    assert not {b"to", b"cc", b"bcc"} & set(names)
+    assert built.mime.count(b"\r\nMessage-ID: <>\r\n") == 1
     assert built.message_id == ""
 
 

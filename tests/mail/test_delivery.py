@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail import broadcast, delivery, marks, outbox, outcomes
+from mail.copies import Copies
 from mail.models import Attempt, Batch, Delivery, Lane, Message, Transport
 from mail.relay import dispatch
 from mail.retry import Answer, Phase
@@ -366,6 +367,21 @@ def test_losses_apart_from_each_other_hold_nothing(script: Script):
     assert list(states().values()) == ["uncertain", "uncertain", "sent", "uncertain", "uncertain"]
 
 
+def test_losses_one_after_the_other_hold_the_lane_though_each_has_a_batch_of_its_own(
+    script: Script,
+):
+    """A server that dies after every dot: three mails are uncertain, and not all there are."""
+    script.otherwise = LOST
+    send("a", "b", "c", "d")
+
+    for _ in range(3):
+        (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 1)
+        deliver(batch)
+
+    assert lane_row().held_until > timezone.now()
+    assert list(states().values()) == ["uncertain", "uncertain", "uncertain", "queued"]
+
+
 def test_in_staging_every_envelope_goes_to_one_address(mail_server: SmtpServer, settings):
     settings.MAIL_REDIRECT_TO = "staging@moa.example"
     send("kim", "lee")
@@ -480,7 +496,7 @@ def test_a_database_that_is_away_before_the_dot_stops_the_batch_unharmed(script:
 
 
 def test_a_database_that_is_away_while_content_is_read_fails_no_mail(script: Script, monkeypatch):
-    failing(monkeypatch, delivery, "stored_mime", 1)
+    failing(monkeypatch, Copies, "_read", 1)
     send("kim", "lee")
 
     deliver(bind())

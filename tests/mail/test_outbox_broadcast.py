@@ -156,7 +156,7 @@ def test_i6_each_delivery_of_a_broadcast_has_a_message_id_of_its_own():
     assert headers == [
         f"<{message.uuid}.{delivery.pk}@moa.example>" for delivery in message.deliveries.all()
     ]
-    assert b"message-id" not in bytes(message.mime).lower()
+    assert b"\r\nMessage-ID: <>\r\n" in bytes(message.mime)
 
 
 @pytest.mark.django_db
