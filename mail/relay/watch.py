@@ -14,9 +14,9 @@ from mail.relay.loop import Relay
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds
+LOOK_EVERY = 0.5  # seconds
 STUCK_AFTER = 60.0  # in one call to the broker, whose own waits have five each
-LAST = 9.0
+LAST = 8.5
 
 
 def run(relay: Relay, stop: threading.Event) -> None:

@@ -8,12 +8,14 @@ as its environment asks:
     CRASH_FOLDER  where it says that it has arrived, and waits for leave to go on
     CRASH_POISON  the address whose mail kills the process that takes it up
     CRASH_CLOCK   seconds by which the wall clock jumps when the first Batch is claimed
+    CRASH_HANG    seconds after which a relay is taken for stuck; its publishes never return
     CRASH_PAGE    how many recipients a page of a broadcast has
     CRASH_BUG     a seeded bug, see bugs.py
 """
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -45,7 +47,6 @@ POINTS = {
 }
 
 _hand = threading.local()  # recipient and phase of the mail that this thread is sending
-_passed: set[str] = set()
 
 
 def arrive(point: str, addresses: Iterable[str] = ()) -> None:
@@ -53,12 +54,14 @@ def arrive(point: str, addresses: Iterable[str] = ()) -> None:
     known = set(addresses) or {getattr(_hand, "recipient", "")}
     for asked in os.environ.get("CRASH_AT", "").split():
         name, _, pattern = asked.partition(":")
-        if name != point or asked in _passed:
+        if name != point:
             continue
         if not pattern or any(fnmatchcase(address, pattern) for address in known):
-            _passed.add(asked)
             folder = Path(os.environ["CRASH_FOLDER"])
-            (folder / f"arrived {_file(asked)}").write_text(str(os.getpid()))
+            try:
+                (folder / f"arrived {_file(asked)}").touch(exist_ok=False)
+            except FileExistsError:  # one process stops there, once
+                continue
             with (folder / f"leave {_file(asked)}").open():  # a FIFO: waits for a writer
                 return
 
@@ -97,6 +100,8 @@ def install() -> None:
         _install_poison(poison)
     if seconds := os.environ.get("CRASH_CLOCK"):
         _install_clock(float(seconds))
+    if seconds := os.environ.get("CRASH_HANG"):
+        _install_hang(float(seconds))
     if page := os.environ.get("CRASH_PAGE"):
         from mail import broadcast
 
@@ -193,6 +198,16 @@ def _install_poison(pattern: str) -> None:
         return transact(self, envelope, watch)
 
     SmtpTransport._transact = deadly  # type: ignore[method-assign]
+
+
+def _install_hang(seconds: float) -> None:
+    """Let a publish wait for ever, in C, as one may that asks a name server."""
+    from mail.relay import watch
+    from mail.relay.publisher import Publisher
+
+    pair = socket.socketpair()  # whose other end says nothing and stays open
+    Publisher._publish = lambda *_: pair[0].recv(1)  # type: ignore[method-assign]
+    watch.STUCK_AFTER = seconds
 
 
 def _install_clock(seconds: float) -> None:
