@@ -3,7 +3,7 @@
 For each seeded bug of bugs.py it runs the test that must fail, in processes that have the bug. It
 says what was found, writes that as JSON, and ends with 0 only if all were found. DATABASE_URL names
 a PostgreSQL server to use, whose databases it leaves alone; without it, a private one is started.
-Five of them are in every run of the tests, see test_controls.py.
+The quick ones are in every run of the tests, see test_controls.py.
 """
 
 import json

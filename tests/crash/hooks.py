@@ -207,7 +207,7 @@ def _install_hang(seconds: float) -> None:
 
     pair = socket.socketpair()  # whose other end says nothing and stays open
     Publisher._publish = lambda *_: pair[0].recv(1)  # type: ignore[method-assign]
-    watch.STUCK_AFTER = seconds
+    watch.STUCK_AFTER, watch.LAST = seconds, 2
 
 
 def _install_clock(seconds: float) -> None:

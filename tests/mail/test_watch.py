@@ -11,9 +11,15 @@ import pytest
 from mail.relay import watch
 from mail.relay.publisher import BrokerUnavailable, Publisher
 
+AT_WORST = watch.LOOK_EVERY + watch.LAST
+
 
 def relay(run: Callable[[threading.Event], None], *, busy: float = 0) -> Any:
     return SimpleNamespace(run=run, publisher=SimpleNamespace(busy_for=lambda: busy))
+
+
+def test_it_ends_within_ten_seconds_of_sigterm():
+    assert AT_WORST < 10
 
 
 @pytest.fixture(autouse=True)
