@@ -73,3 +73,16 @@ def test_a_fault_of_ours_stays_one(client: Client, path: str, error: Exception, 
 
     assert response.status_code == 500
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db
+def test_a_database_that_vanishes_without_a_word_is_given_up():
+    """By the kernel: of a cut network nobody tells, and a query would wait for a quarter of an hour."""
+    connection.ensure_connection()
+    in_force = connection.connection.info.get_parameters()
+
+    unanswered = int(in_force["tcp_user_timeout"]) / 1000
+    tries = int(in_force["keepalives_count"]) * int(in_force["keepalives_interval"])
+    assert unanswered <= 10
+    assert int(in_force["keepalives_idle"]) + tries <= 25

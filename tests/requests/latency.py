@@ -20,6 +20,7 @@ import json
 import os
 import platform
 import random
+import signal
 import statistics
 import sys
 import time
@@ -67,6 +68,7 @@ def percentile(samples: list[float], share: int) -> float:
 
 def main() -> int:
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         shop = start(stack, say)
