@@ -36,8 +36,8 @@ POINTS = {
     "noted": "C5 the row says so",
     "task": "C6 the worker has the task and has not claimed the Batch",
     "claimed": "C7 it has claimed",
-    "body": "C7 half of the content has left",
-    "marking": "C7 all of the content has left, the mark is not written",
+    "body": "C7 most of the content has left",
+    "marking": "C7 the mark of the dot is not written",
     "marked": "C8 the mark is written, the dot is not",
     "dot": "C8 the dot is written, no reply is read",
     "answered": "C9 the reply is read, nothing is recorded",
@@ -46,7 +46,7 @@ POINTS = {
     "closed": "C10 all is recorded, the task is not acknowledged",
 }
 
-_hand = threading.local()  # recipient and phase of the mail that this thread is sending
+_hand = threading.local()  # the mail that this thread is sending, and whether its content leaves
 
 
 def arrive(point: str, addresses: Iterable[str] = ()) -> None:
@@ -148,43 +148,40 @@ def _install_claim() -> None:
 
 
 def _install_dialogue() -> None:
+    from mail.transport import smtp
     from mail.transport.dialogue import Dialogue
     from mail.transport.smtp import SmtpTransport
 
-    transact, converse = SmtpTransport._transact, SmtpTransport._converse
-    send, reply = Dialogue.send, Dialogue.reply
+    transact, write = SmtpTransport._transact, SmtpTransport._write_content
+    hear, send = SmtpTransport._hear, Dialogue.send
 
-    def hooked_transact(self: Any, envelope: Any, watch: Any) -> Any:
-        _hand.recipient, _hand.phase = envelope.recipient, Phase.CONTENT
-        try:
-            return transact(self, envelope, watch)
-        finally:
-            _hand.phase = None
+    def hooked_transact(self: Any, envelope: Any, *rest: Any) -> Any:
+        _hand.recipient = envelope.recipient
+        return transact(self, envelope, *rest)
 
-    def hooked_converse(self: Any, dialogue: Dialogue, phase: Phase, command: bytes) -> Any:
-        _hand.phase = phase
-        answer = converse(self, dialogue, phase, command)
-        _hand.phase = Phase.CONTENT
+    def hooked_write(self: Any, *given: Any) -> None:
+        _hand.in_content = True
+        write(self, *given)
+
+    def hooked_send(self: Dialogue, data: bytes, *, patience: float) -> None:
+        send(self, data, patience=patience)
+        if getattr(_hand, "in_content", False):
+            _hand.in_content = False
+            arrive("body")
+
+    def hooked_hear(self: Any, dialogue: Dialogue, phase: Phase) -> Any:
+        if phase is Phase.DOT:
+            arrive("dot")
+        answer = hear(self, dialogue, phase)
         if phase is Phase.DOT:
             arrive("answered")
         return answer
 
-    def hooked_send(self: Dialogue, data: bytes, *, patience: float) -> None:
-        if getattr(_hand, "phase", None) is not Phase.CONTENT:
-            return send(self, data, patience=patience)
-        half = len(data) // 2
-        send(self, data[:half], patience=patience)
-        arrive("body")
-        send(self, data[half:], patience=patience)
-
-    def hooked_reply(self: Dialogue, *, patience: float) -> Any:
-        if getattr(_hand, "phase", None) is Phase.DOT:
-            arrive("dot")
-        return reply(self, patience=patience)
-
+    smtp.CHUNK = 8  # so that the content of a small mail, too, leaves in two writes
     SmtpTransport._transact = hooked_transact  # type: ignore[method-assign]
-    SmtpTransport._converse = hooked_converse  # type: ignore[method-assign]
-    Dialogue.send, Dialogue.reply = hooked_send, hooked_reply  # type: ignore[method-assign]
+    SmtpTransport._write_content = hooked_write  # type: ignore[method-assign]
+    SmtpTransport._hear = hooked_hear  # type: ignore[method-assign]
+    Dialogue.send = hooked_send  # type: ignore[method-assign]
 
 
 def _install_poison(pattern: str) -> None:
@@ -192,10 +189,10 @@ def _install_poison(pattern: str) -> None:
 
     transact = SmtpTransport._transact
 
-    def deadly(self: Any, envelope: Any, watch: Any) -> Any:
+    def deadly(self: Any, envelope: Any, *rest: Any) -> Any:
         if fnmatchcase(envelope.recipient, pattern):
             os.kill(os.getpid(), signal.SIGKILL)
-        return transact(self, envelope, watch)
+        return transact(self, envelope, *rest)
 
     SmtpTransport._transact = deadly  # type: ignore[method-assign]
 
