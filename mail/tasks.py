@@ -3,6 +3,7 @@
 What a newer relay says besides is ignored, so that old and new workers run side by side.
 """
 
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -19,6 +20,10 @@ def deliver_batch(batch_id: int, **_: Any) -> None:
 
 @shared_task(name="mail.expand_broadcast", ignore_result=False)
 def expand_broadcast(message_id: int, **_: Any) -> dict[str, int]:
-    """Turn recipients of a broadcast into Deliveries for a while; the relay calls again."""
-    recorded = broadcast.expand(message_id, is_stopping=is_stopping)
+    """Turn recipients of a broadcast into Deliveries for a while; the relay calls again.
+
+    An outage of the database is waited for: a task that fails would be missed for a minute.
+    """
+    expand = partial(broadcast.expand, message_id, is_stopping=is_stopping)
+    recorded = delivery.when_possible(expand, is_stopping)
     return {"message": message_id, "recorded": recorded}

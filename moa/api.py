@@ -102,7 +102,7 @@ def nothing_here(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400, a problem under /api/."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.bad_request(request, exception)
     return problem_response(400, "bad_request", "The request cannot be read.")
 
@@ -110,18 +110,19 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler404, a problem under /api/."""
     return (
-        nothing_here(request) if _is_api(request) else defaults.page_not_found(request, exception)
+        nothing_here(request) if is_api(request) else defaults.page_not_found(request, exception)
     )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500, a problem under /api/."""
-    if not _is_api(request):
+    """A crash, a problem under /api/; Django's handler500 but for outages of the database."""
+    if not is_api(request):
         return defaults.server_error(request)
     return problem_response(500, "server_error", "The server failed; its operators are told.")
 
 
-def _is_api(request: HttpRequest) -> bool:
+def is_api(request: HttpRequest) -> bool:
+    """Whether a program asks, which wants a problem and no page."""
     return request.path_info.startswith("/api/")
 
 

@@ -33,4 +33,4 @@ urlpatterns = [
 
 handler400 = "moa.api.bad_request"
 handler404 = "moa.api.not_found"
-handler500 = "moa.api.server_error"
+handler500 = "moa.outage.server_error"

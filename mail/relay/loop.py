@@ -43,6 +43,7 @@ class Relay:
             self.lead.release()
         except DatabaseError:
             logger.warning("the lead could not be given back")
+        connection.close()
 
     def turn(self) -> float:
         """Do once whatever is due; return how many seconds to rest."""

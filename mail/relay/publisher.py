@@ -5,6 +5,7 @@ which there is no queue, and drops it. Virtual transports (the embedded broker o
 neither, and need neither: a task that is lost is dispatched again.
 """
 
+import time
 from typing import Any
 
 from celery import Task, current_app
@@ -32,6 +33,12 @@ class Publisher:
     def __init__(self) -> None:
         self.connection: Connection | None = None
         self.producer: Any = None
+        self.busy_since: float | None = None
+
+    def busy_for(self) -> float:
+        """Seconds since the call that is under way began; 0 when there is none."""
+        since = self.busy_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def publish(self, task: Task[Any, Any], object_id: int, *, queue: str) -> None:
         """Publish a task with one id and wait until the broker has it. Raises BrokerUnavailable."""
@@ -55,6 +62,7 @@ class Publisher:
             connection.collect()
 
     def _guarded(self, call: Any) -> Any:
+        self.busy_since = time.monotonic()
         try:
             if self.connection is None:
                 self._connect()
@@ -62,6 +70,8 @@ class Publisher:
         except Exception as error:
             self.close()
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.busy_since = None
 
     def _connect(self) -> None:
         self.connection = connection = current_app.connection_for_write(connect_timeout=WAIT)

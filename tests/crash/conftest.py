@@ -59,30 +59,39 @@ def stage_on_own_database(own_database: PostgreSQL, stage: Stage) -> Stage:
 
 
 @pytest.fixture(scope="session")
-def database_server() -> Iterator[PostgreSQL]:
+def database_server(
+    nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgreSQL]:
     """A PostgreSQL of its own, which a test may crash if it starts it again."""
-    server = PostgreSQL()
-    server.start()
+    server = PostgreSQL().start()
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute("CREATE DATABASE pristine")
+    folder = tmp_path_factory.mktemp("migrate")
+    told = {
+        "DEBUG": "true",
+        "DJANGO_SETTINGS_MODULE": "moa.settings",
+        "MOA_VAR": str(folder),
+        "DATABASE_URL": server.url("pristine"),
+    }
+    log = folder / "log"
+    log.touch()
+    child = nursery.fork(("manage.py", "migrate", "-v0"), os.environ | told, log)
+    assert child.wait(60) == 0, log.read_text()
     yield server
     server.discard()
 
 
 @pytest.fixture
 def own_database(
-    environ: dict[str, str],
-    database_server: PostgreSQL,
-    nursery: Nursery,
-    tmp_path: Path,
+    environ: dict[str, str], database_server: PostgreSQL, tmp_path: Path
 ) -> Iterator[PostgreSQL]:
     """Processes and test alike are on a fresh database of that server."""
+    if database_server.process is None:  # a test that failed left it so
+        database_server.start()
     name = f"own{database_server.port}_{tmp_path.name}".lower().replace("-", "_")[:60]
     with psycopg.connect(database_server.url(), autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE pristine')
     environ["DATABASE_URL"] = database_server.url(name)
-    log = tmp_path / "migrate.log"
-    log.touch()
-    child = nursery.fork(("manage.py", "migrate", "-v0"), os.environ | environ, log)
-    assert child.wait(60) == 0, log.read_text()
     usual = dict(connection.settings_dict)
     connection.close()
     connection.settings_dict |= {

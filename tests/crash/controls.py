@@ -1,20 +1,31 @@
 """Negative controls: `python -m tests.crash.controls` shows that the suite finds what it is for.
 
 For each seeded bug of bugs.py it runs the test that must fail, in processes that have the bug. It
-says what was found and ends with 0 only if all were. DATABASE_URL names a PostgreSQL server to
-use, whose databases it leaves alone; without it, a private one is started.
+says what was found, writes that as JSON, and ends with 0 only if all were found. DATABASE_URL names
+a PostgreSQL server to use, whose databases it leaves alone; without it, a private one is started.
+The quick ones are in every run of the tests, see test_controls.py.
 """
 
+import json
 import os
+import platform
+import signal
 import sys
+import time
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chaos.report import PACKAGES, commit
 from tests.crash.bugs import BUGS, Bug
 from tests.servers.postgresql import PostgreSQL
 
 FOLDER = "tests/crash/"
+RESULT = Path(__file__).parent / "results" / "controls.json"
 
 
 class Controls:
@@ -26,9 +37,6 @@ class Controls:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         test = metafunc.definition.nodeid
         metafunc.parametrize("bug", [name for name in BUGS if finder(BUGS[name]) == test])
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if BUGS[bug_of(item)].only in item.nodeid]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):
@@ -66,7 +74,8 @@ def write(line: str) -> None:
 
 def main() -> int:
     """Run them all; 0 if every bug was found."""
-    controls = Controls()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    began, controls = time.monotonic(), Controls()
     with ExitStack() as stack:
         if not os.environ.get("DATABASE_URL"):
             server = PostgreSQL().start()
@@ -76,7 +85,34 @@ def main() -> int:
         options = ["-q", "--tb=no", "-rN", "--capture=fd", "--create-db"]
         pytest.main([*options, *tests], plugins=[controls])
     write(controls.table())
-    return 0 if all(controls.verdict(name).startswith("found") for name in BUGS) else 1
+    result = record(controls, seconds=time.monotonic() - began)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    write(f"written to {RESULT.relative_to(Path.cwd())}")
+    return 0 if result["found"] == len(BUGS) else 1
+
+
+def record(controls: Controls, *, seconds: float) -> dict[str, Any]:
+    """What was found, to be kept."""
+    verdicts = {name: controls.verdict(name).strip() for name in BUGS}
+    return {
+        "command": "python -m tests.crash.controls",
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in PACKAGES},
+        "seconds": round(seconds),
+        "found": list(verdicts.values()).count("found"),
+        "bugs": {
+            name: {
+                "what": bug.what,
+                "test": finder(bug),
+                "verdict": verdicts[name],
+                "reason": controls.ends.get(name, "did not run"),
+            }
+            for name, bug in BUGS.items()
+        },
+    }
 
 
 if __name__ == "__main__":

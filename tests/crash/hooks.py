@@ -8,12 +8,14 @@ as its environment asks:
     CRASH_FOLDER  where it says that it has arrived, and waits for leave to go on
     CRASH_POISON  the address whose mail kills the process that takes it up
     CRASH_CLOCK   seconds by which the wall clock jumps when the first Batch is claimed
+    CRASH_HANG    seconds after which a relay is taken for stuck; its publishes never return
     CRASH_PAGE    how many recipients a page of a broadcast has
     CRASH_BUG     a seeded bug, see bugs.py
 """
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -34,8 +36,8 @@ POINTS = {
     "noted": "C5 the row says so",
     "task": "C6 the worker has the task and has not claimed the Batch",
     "claimed": "C7 it has claimed",
-    "body": "C7 half of the content has left",
-    "marking": "C7 all of the content has left, the mark is not written",
+    "body": "C7 most of the content has left",
+    "marking": "C7 the mark of the dot is not written",
     "marked": "C8 the mark is written, the dot is not",
     "dot": "C8 the dot is written, no reply is read",
     "answered": "C9 the reply is read, nothing is recorded",
@@ -44,8 +46,7 @@ POINTS = {
     "closed": "C10 all is recorded, the task is not acknowledged",
 }
 
-_hand = threading.local()  # recipient and phase of the mail that this thread is sending
-_passed: set[str] = set()
+_hand = threading.local()  # the mail that this thread is sending, and whether its content leaves
 
 
 def arrive(point: str, addresses: Iterable[str] = ()) -> None:
@@ -53,12 +54,14 @@ def arrive(point: str, addresses: Iterable[str] = ()) -> None:
     known = set(addresses) or {getattr(_hand, "recipient", "")}
     for asked in os.environ.get("CRASH_AT", "").split():
         name, _, pattern = asked.partition(":")
-        if name != point or asked in _passed:
+        if name != point:
             continue
         if not pattern or any(fnmatchcase(address, pattern) for address in known):
-            _passed.add(asked)
             folder = Path(os.environ["CRASH_FOLDER"])
-            (folder / f"arrived {_file(asked)}").write_text(str(os.getpid()))
+            try:
+                (folder / f"arrived {_file(asked)}").touch(exist_ok=False)
+            except FileExistsError:  # one process stops there, once
+                continue
             with (folder / f"leave {_file(asked)}").open():  # a FIFO: waits for a writer
                 return
 
@@ -87,7 +90,10 @@ def after(point: str, function: Callable[..., Any], who: Any = lambda *_: ()) ->
 
 
 def install() -> None:
-    """Wrap what the environment of this process asks for."""
+    """Wrap what the environment of this process asks for; let no rescue wait for its turn."""
+    from mail.relay import loop
+
+    loop.UPKEEP_EVERY = 0.2
     if os.environ.get("CRASH_AT"):
         _install_web()
         _install_relay()
@@ -97,6 +103,8 @@ def install() -> None:
         _install_poison(poison)
     if seconds := os.environ.get("CRASH_CLOCK"):
         _install_clock(float(seconds))
+    if seconds := os.environ.get("CRASH_HANG"):
+        _install_hang(float(seconds))
     if page := os.environ.get("CRASH_PAGE"):
         from mail import broadcast
 
@@ -143,43 +151,40 @@ def _install_claim() -> None:
 
 
 def _install_dialogue() -> None:
+    from mail.transport import smtp
     from mail.transport.dialogue import Dialogue
     from mail.transport.smtp import SmtpTransport
 
-    transact, converse = SmtpTransport._transact, SmtpTransport._converse
-    send, reply = Dialogue.send, Dialogue.reply
+    transact, write = SmtpTransport._transact, SmtpTransport._write_content
+    hear, send = SmtpTransport._hear, Dialogue.send
 
-    def hooked_transact(self: Any, envelope: Any, watch: Any) -> Any:
-        _hand.recipient, _hand.phase = envelope.recipient, Phase.CONTENT
-        try:
-            return transact(self, envelope, watch)
-        finally:
-            _hand.phase = None
+    def hooked_transact(self: Any, envelope: Any, *rest: Any) -> Any:
+        _hand.recipient = envelope.recipient
+        return transact(self, envelope, *rest)
 
-    def hooked_converse(self: Any, dialogue: Dialogue, phase: Phase, command: bytes) -> Any:
-        _hand.phase = phase
-        answer = converse(self, dialogue, phase, command)
-        _hand.phase = Phase.CONTENT
+    def hooked_write(self: Any, *given: Any) -> None:
+        _hand.in_content = True
+        write(self, *given)
+
+    def hooked_send(self: Dialogue, data: bytes, *, patience: float) -> None:
+        send(self, data, patience=patience)
+        if getattr(_hand, "in_content", False):
+            _hand.in_content = False
+            arrive("body")
+
+    def hooked_hear(self: Any, dialogue: Dialogue, phase: Phase) -> Any:
+        if phase is Phase.DOT:
+            arrive("dot")
+        answer = hear(self, dialogue, phase)
         if phase is Phase.DOT:
             arrive("answered")
         return answer
 
-    def hooked_send(self: Dialogue, data: bytes, *, patience: float) -> None:
-        if getattr(_hand, "phase", None) is not Phase.CONTENT:
-            return send(self, data, patience=patience)
-        half = len(data) // 2
-        send(self, data[:half], patience=patience)
-        arrive("body")
-        send(self, data[half:], patience=patience)
-
-    def hooked_reply(self: Dialogue, *, patience: float) -> Any:
-        if getattr(_hand, "phase", None) is Phase.DOT:
-            arrive("dot")
-        return reply(self, patience=patience)
-
+    smtp.CHUNK = 8  # so that the content of a small mail, too, leaves in two writes
     SmtpTransport._transact = hooked_transact  # type: ignore[method-assign]
-    SmtpTransport._converse = hooked_converse  # type: ignore[method-assign]
-    Dialogue.send, Dialogue.reply = hooked_send, hooked_reply  # type: ignore[method-assign]
+    SmtpTransport._write_content = hooked_write  # type: ignore[method-assign]
+    SmtpTransport._hear = hooked_hear  # type: ignore[method-assign]
+    Dialogue.send = hooked_send  # type: ignore[method-assign]
 
 
 def _install_poison(pattern: str) -> None:
@@ -187,12 +192,22 @@ def _install_poison(pattern: str) -> None:
 
     transact = SmtpTransport._transact
 
-    def deadly(self: Any, envelope: Any, watch: Any) -> Any:
+    def deadly(self: Any, envelope: Any, *rest: Any) -> Any:
         if fnmatchcase(envelope.recipient, pattern):
             os.kill(os.getpid(), signal.SIGKILL)
-        return transact(self, envelope, watch)
+        return transact(self, envelope, *rest)
 
     SmtpTransport._transact = deadly  # type: ignore[method-assign]
+
+
+def _install_hang(seconds: float) -> None:
+    """Let a publish wait for ever, in C, as one may that asks a name server."""
+    from mail.relay import watch
+    from mail.relay.publisher import Publisher
+
+    pair = socket.socketpair()  # whose other end says nothing and stays open
+    Publisher._publish = lambda *_: pair[0].recv(1)  # type: ignore[method-assign]
+    watch.STUCK_AFTER, watch.LAST = seconds, 2
 
 
 def _install_clock(seconds: float) -> None:

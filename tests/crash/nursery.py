@@ -92,6 +92,7 @@ def run(arguments: list[str]) -> None:
     from tests.crash import hooks
 
     hooks.install()
+    sys.orig_argv = [sys.executable, *arguments]
     if arguments[0] == "-m":
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)

@@ -4,8 +4,7 @@ import pytest
 from django.db import connection
 
 from mail import outbox
-from mail.kinds import Kind
-from mail.models import Batch
+from mail.models import Batch, Message
 from tests.crash import ledger
 from tests.crash.processes import Stage
 from tests.mail.mails import NOTICE, RECEIPT, receipt
@@ -13,21 +12,32 @@ from tests.servers.ports import wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.smtp import SmtpServer
 
-NAMES = [f"user{number}" for number in range(6)]
-ADDRESSES = [f"{name}@example.com" for name in NAMES]
+SIZE = 6
 
 
-@pytest.mark.parametrize("point", ["answered:user3@*", "closing"])
+def names(kind: str) -> list[str]:
+    return [f"{kind}{number}" for number in range(SIZE)]
+
+
+def send_both() -> tuple[Message, Message]:
+    """One message that is resent when uncertain and one that is held, each in its own lane."""
+    resent, held = ([f"{one}@example.com" for one in names(kind)] for kind in ("resent", "held"))
+    return (
+        outbox.send(receipt(*resent), kind=RECEIPT),
+        outbox.send(receipt(*held), kind=NOTICE),
+    )
+
+
 def test_c11_a_worker_that_lives_writes_its_results_again_from_memory(
-    point: str, stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
+    stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
-    """I4: no second copy, though marks may have been lost."""
+    """I4: no second copy, though marks may have been lost, in a Batch or at its end."""
     stage = stage_on_own_database
-    at = stage.point(point)
+    at = stage.point("answered:resent3@*", "closing:held*")
     told = {"MAIL_LEASE": "30"}  # longer than the outage, so that nobody takes it for dead
     stage.relay(**told)
-    stage.worker("-c", "1", **at.environ, **told)
-    message = outbox.send(receipt(*ADDRESSES), kind=NOTICE)
+    stage.worker("-c", "2", **at.environ, **told)
+    resent, held = send_both()
     at.wait()
 
     own_database.crash()
@@ -35,28 +45,24 @@ def test_c11_a_worker_that_lives_writes_its_results_again_from_memory(
     own_database.start()
     connection.close()
 
-    assert ledger.settled(message) == [{"sent": 6}]
-    assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
-    assert ledger.unsure(message) == []
+    assert ledger.settled(resent, held) == [{"sent": SIZE}] * 2
+    assert ledger.copies(resent, smtp) == dict.fromkeys(names("resent"), 1)
+    assert ledger.copies(held, smtp) == dict.fromkeys(names("held"), 1)
+    assert ledger.unsure(resent) == ledger.unsure(held) == []
 
 
-@pytest.mark.parametrize("kind", [RECEIPT, NOTICE], ids=["resend", "hold"])
 @pytest.mark.parametrize("whole_host", [False, True], ids=["C11", "C14"])
 def test_c11_c14_without_the_worker_every_open_row_above_the_cursor_is_uncertain(
-    whole_host: bool,
-    kind: Kind,
-    stage_on_own_database: Stage,
-    own_database: PostgreSQL,
-    smtp: SmtpServer,
+    whole_host: bool, stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
     """I4: marks may be missing after a crash, so none of these rows is certainly unsent."""
     stage = stage_on_own_database
-    at = stage.point("dot:user3@*")
+    at = stage.point("dot:resent3@*", "dot:held3@*")
     relay = stage.relay()
-    worker = stage.worker(**at.environ)
-    message = outbox.send(receipt(*ADDRESSES), kind=kind)
+    worker = stage.worker("-c", "2", **at.environ)
+    resent, held = send_both()
     at.wait()
-    smtp.wait_for(4)
+    smtp.wait_for(8)
 
     if whole_host:
         own_database.kill()
@@ -66,28 +72,30 @@ def test_c11_c14_without_the_worker_every_open_row_above_the_cursor_is_uncertain
     worker.kill()
     own_database.start()
     connection.close()
-    through = Batch.objects.get().through_id
-    expected = [
-        name
-        for name, pk in zip(
-            NAMES, message.deliveries.order_by("pk").values_list("pk", flat=True), strict=True
-        )
-        if pk > through
-    ]
+    unsure = above_the_cursor(resent), above_the_cursor(held)
     if whole_host:
         stage.relay()
-    stage.worker()
-    (counts,) = ledger.settled(message)
+    stage.worker("-c", "2")
+    counts = ledger.settled(resent, held)
 
-    more = 1 if kind is RECEIPT else 0
-    assert {"user3", "user4", "user5"} <= set(expected)
-    assert ledger.unsure(message) == expected
-    assert ledger.copies(message, smtp) == {
-        name: 1 if name not in expected else more + (1 if name in NAMES[:4] else 0)
-        for name in NAMES
+    assert set(names("resent")[3:]) <= set(unsure[0])
+    assert unsure[1] == names("held")[3:]  # its marks had waited for the disk
+    assert (ledger.unsure(resent), ledger.unsure(held)) == unsure
+    assert counts == [{"sent": SIZE}, {"sent": 3, "uncertain": 3}]
+    assert ledger.copies(resent, smtp) == {
+        name: (number < 4) + (name in unsure[0]) for number, name in enumerate(names("resent"))
     }
-    held = {} if kind is RECEIPT else {"uncertain": len(expected)}
-    assert counts == {"sent": 6 - sum(held.values())} | held
+    assert ledger.copies(held, smtp) == {
+        name: int(number < 4) for number, name in enumerate(names("held"))
+    }
+
+
+def above_the_cursor(message: Message) -> list[str]:
+    """The Deliveries above the mark that its Batch has kept, by the local parts of the names."""
+    rows = message.deliveries.order_by("pk")
+    through = Batch.objects.get(pk=rows[0].batch_id).through_id
+    found = rows.filter(pk__gt=through).values_list("address", flat=True)
+    return [address.partition("@")[0] for address in found]
 
 
 def test_a_worker_whose_database_freezes_for_longer_than_the_lease_is_not_taken_for_dead(
@@ -95,10 +103,10 @@ def test_a_worker_whose_database_freezes_for_longer_than_the_lease_is_not_taken_
 ):
     """I13: the outage is nobody's death."""
     stage = stage_on_own_database
-    at = stage.point("marking:user2@*")
+    at = stage.point("marking:held2@*")
     relay = stage.relay()
-    stage.worker("-c", "1", **at.environ)
-    message = outbox.send(receipt(*ADDRESSES), kind=NOTICE)
+    stage.worker("-c", "2", **at.environ)
+    resent, held = send_both()
     at.wait()
 
     own_database.stop()
@@ -109,6 +117,6 @@ def test_a_worker_whose_database_freezes_for_longer_than_the_lease_is_not_taken_
     own_database.start()
     connection.close()
 
-    assert ledger.settled(message) == [{"sent": 6}]
-    assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
+    assert ledger.settled(resent, held) == [{"sent": SIZE}] * 2
+    assert ledger.copies(held, smtp) == dict.fromkeys(names("held"), 1)
     assert not Batch.objects.filter(rescued=True).exists()

@@ -13,7 +13,7 @@ from mail.models import Attempt, Batch, Message
 from tests.crash import ledger
 from tests.crash.processes import Stage
 from tests.integration import waiting
-from tests.mail.mails import RECEIPT, receipt
+from tests.mail.mails import NOTICE, RECEIPT, receipt
 from tests.servers.ports import wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.processes import Process
@@ -53,31 +53,40 @@ def test_a_worker_finishes_the_mail_in_hand_and_releases_the_rest(
     assert not Batch.objects.exclude(token=None).filter(closed_at=None).exists()
 
 
-@pytest.mark.parametrize(
-    ("phase", "states", "attempts"),
-    [
-        ("rcpt", {"user0": "sent", "user1": "queued", "user2": "queued"}, 0),
-        ("dot", {"user0": "sent", "user1": "uncertain", "user2": "queued"}, 1),
-    ],
-)
-def test_a_worker_waits_for_no_reply_longer_than_it_has(
-    phase: str, states: dict[str, str], attempts: int, stage: Stage, smtp: SmtpServer
-):
+def test_a_worker_waits_for_no_reply_longer_than_it_has(stage: Stage, smtp: SmtpServer):
     """Only the mail to whose dot a reply is owed becomes uncertain, and it is on record."""
-    caught = smtp.on(phase, address="user1@*", hold=True)
+    at_rcpt = smtp.on("rcpt", address="rcpt1@*", hold=True)
+    at_dot = smtp.on("dot", address="dot1@*", hold=True)
     stage.relay()
-    worker = stage.worker("-c", "1", MAIL_UNCERTAIN_WAIT="900")
-    message = outbox.send(receipt(*MANY[:3]), kind=RECEIPT)
-    assert caught.reached.wait(60)
-    claimed = Batch.objects.get()
+    worker = stage.worker("-c", "2", MAIL_UNCERTAIN_WAIT="900")
+    messages = {
+        phase: outbox.send(
+            receipt(*(f"{phase}{number}@example.com" for number in range(3))), kind=kind
+        )
+        for phase, kind in (("rcpt", RECEIPT), ("dot", NOTICE))
+    }
+    assert at_rcpt.reached.wait(60)
+    assert at_dot.reached.wait(60)
+    claimed = list(Batch.objects.all())
 
     code, seconds = end(worker)
 
-    claimed.refresh_from_db()
     assert (code, seconds < LIMIT) == (0, True)
-    assert ledger.states(message) == states
-    assert Attempt.objects.count() == attempts
-    assert (claimed.closed_at is None, claimed.rescued) == (False, False)
+    assert ledger.states(messages["rcpt"]) == {
+        "rcpt0": "sent",
+        "rcpt1": "queued",
+        "rcpt2": "queued",
+    }
+    assert ledger.states(messages["dot"]) == {
+        "dot0": "sent",
+        "dot1": "uncertain",
+        "dot2": "queued",
+    }
+    assert ledger.unsure(messages["dot"]) == ["dot1"]
+    assert Attempt.objects.count() == 1
+    for batch in claimed:
+        batch.refresh_from_db()
+        assert (batch.closed_at is None, batch.rescued) == (False, False)
 
 
 def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_away(
@@ -92,7 +101,7 @@ def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_away(
     at.wait()
     own_database.stop()
     at.release()
-    wait_until(lambda: "a result waits" in worker.output(), what="the worker to wait")
+    wait_until(lambda: "the database is away" in worker.output(), what="the worker to wait")
 
     _, seconds = end(worker)
     own_database.start()
@@ -122,6 +131,17 @@ def test_a_relay_ends_while_the_broker_is_frozen(
 
     assert (code, seconds < LIMIT) == (0, True)
     assert ledger.states(message) == dict.fromkeys(("user0", "user1", "user2"), "queued")
+
+
+def test_a_relay_that_is_stuck_in_a_publish_ends(stage: Stage, smtp: SmtpServer):
+    relay = stage.relay(CRASH_HANG="60")
+    outbox.send(receipt(*MANY[:3]), kind=RECEIPT)
+    wait_until(lambda: Batch.objects.exists(), what="the Batch it is stuck with")
+
+    _, seconds = end(relay)
+
+    assert seconds < LIMIT
+    assert "not at an end" in relay.output()
 
 
 def test_a_relay_at_work_ends_and_gives_the_lead_back(stage: Stage, smtp: SmtpServer):

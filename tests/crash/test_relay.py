@@ -71,6 +71,18 @@ def test_a_task_that_waits_in_the_queue_is_not_published_again(
     assert Batch.objects.get().published_at == first_at
 
 
+def test_a_relay_that_is_stuck_in_a_publish_begins_anew(stage: Stage, smtp: SmtpServer):
+    """Beyond every bound of the publisher's own, and with no other relay to take the lead."""
+    relay = stage.relay(CRASH_HANG="1")
+    stage.worker()
+    message = outbox.send(receipt("kim@example.com"), kind=RECEIPT)
+
+    assert ledger.settled(message) == [{"sent": 1}]
+    assert ledger.copies(message, smtp) == {"kim": 1}
+    assert "beginning anew" in relay.output()
+    assert relay.is_running()
+
+
 def replace(victim: Process, stage: Stage) -> None:
     """Kill the relay and start another, which need not wait for the lead of the dead one."""
     victim.kill()

@@ -1,16 +1,22 @@
 """C1 and C2: a web process that is killed around the caller's commit."""
 
 import http.client
+import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from mail.models import Message
 from payment.models import Payment
 from tests.crash import ledger
 from tests.crash.processes import Point, Stage
+from tests.requests.web import PRODUCTION
+from tests.servers.postgresql import PostgreSQL
 from tests.servers.smtp import SmtpServer
 
 Confirm = Callable[[str], dict[str, Any]]
@@ -46,6 +52,40 @@ def test_i1_a_request_whose_web_process_is_killed_has_happened_or_not_and_may_be
     assert [answer["state"] for answer in answers] == ["paid", "paid"]
     assert ledger.settled(message) == [{"sent": 1}]
     assert ledger.copies(message, smtp) == {"buyer": 1}
+
+
+def test_while_the_database_is_away_a_request_is_refused_and_may_be_repeated(
+    stage_on_own_database: Stage, own_database: PostgreSQL, confirm: Confirm
+):
+    """503 for programs and people, no 500; the same process answers again afterwards."""
+    web, address = stage_on_own_database.web(**PRODUCTION)
+    web.wait_ready()
+    browser = urllib.request.Request(
+        f"{address}/admin/", headers={"Cookie": f"sessionid={32 * 'a'}"}
+    )
+    answers = [confirm(address)["state"]]
+
+    own_database.stop()
+    refusals = [refused(lambda: confirm(address)) for _ in range(2)]
+    page = refused(lambda: urllib.request.urlopen(browser, timeout=30))
+    own_database.start()
+    connection.close()
+    answers.append(confirm(address)["state"])
+
+    assert answers == ["paid", "paid"]
+    assert [json.loads(body)["code"] for body in refusals] == ["database_unavailable"] * 2
+    assert page.startswith("<!doctype html>")
+    assert web.output().count("The database is away") == 3
+    assert "Traceback" not in web.output()
+
+
+def refused(ask: Callable[[], Any]) -> str:
+    """The body of an answer that must be 503."""
+    with pytest.raises(urllib.error.HTTPError) as error:
+        ask()
+    with error.value as answer:
+        assert answer.status == 503
+        return answer.read().decode()
 
 
 def cut_off(at: Point, victim: Any, ask: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import amqp
 from kombu import Connection
 
+from moa.queues import QUEUES as MADE
+
 QUEUES = ("mail.transactional", "mail.bulk", "mail.dead")
 
 
@@ -23,6 +25,12 @@ class Broker:
         """How many tasks of a queue no worker has taken."""
         with Connection(self.url) as connection:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+
+    def make_queues(self) -> None:
+        """Make them as a relay that leads does, in a test that runs none."""
+        with Connection(self.url) as connection:
+            for queue in MADE:
+                queue.establish(connection)
 
     def delete(self, queue: str) -> None:
         """Delete a queue with all that is in it, as somebody may do by hand."""

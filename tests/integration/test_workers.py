@@ -5,7 +5,6 @@ from kombu import Connection
 from mail import outbox, tasks
 from mail.models import Attempt, Batch, Lane
 from mail.relay import dispatch
-from moa.queues import QUEUES
 from tests.integration import waiting
 from tests.integration.broker import Broker
 from tests.mail.mails import NOTICE, RECEIPT, receipt
@@ -88,9 +87,7 @@ def test_i3_a_batch_that_is_published_five_times_is_delivered_once(
 ):
     """I3: a claim is one conditional UPDATE; four of them come while the first is at work."""
     in_hand = smtp.on("dot", hold=True, times=1)
-    with Connection(broker.url) as connection:
-        for queue in QUEUES:  # no relay runs, which would make them
-            queue.establish(connection)
+    broker.make_queues()
     for worker in [processes.worker("-c", "3"), processes.worker("-c", "3")]:
         worker.wait_ready()
     message = outbox.send(receipt(*EVERYBODY[:40]), kind=RECEIPT)

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mail import audiences, broadcast, outbox
+from mail import audiences, broadcast, delivery, outbox, tasks
 from mail.models import Broadcast, Delivery, Lane, Message
 from tests.mail.delivering import assert_counts_agree
 from tests.mail.mails import NOTICE, notice
@@ -167,3 +167,22 @@ def test_i8_of_two_tasks_at_once_one_expands(monkeypatch):
     assert sum(recorded) == 50
     assert Delivery.objects.count() == 50
     assert_counts_agree()
+
+
+def test_a_task_waits_for_a_database_that_is_away(monkeypatch):
+    """One that failed would be published again after a minute."""
+    monkeypatch.setattr(delivery, "DATABASE_RETRY", 0)
+    make_users(3)
+    message = record()
+    refusals = [OperationalError("away"), OperationalError("still away")]
+
+    def refuse(execute, *query):
+        if refusals:
+            raise refusals.pop()
+        return execute(*query)
+
+    with connection.execute_wrapper(refuse):
+        result = tasks.expand_broadcast(message.pk)
+
+    assert result == {"message": message.pk, "recorded": 3}
+    assert not refusals

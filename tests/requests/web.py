@@ -10,6 +10,16 @@ from tests.servers.ports import answers, free_port, wait_until
 from tests.servers.processes import Process
 
 PATIENCE = 30  # seconds for one request, far beyond what any may take
+PRODUCTION = {
+    "DEBUG": "false",
+    "SECRET_KEY": "only for this run, and long enough to please the checks of Django",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "SECURE_SSL_REDIRECT": "false",
+    "DEFAULT_FROM_EMAIL": "Moa <no-reply@moa.example>",
+    "PAYMENT_SANDBOX": "true",
+    "PAYMENT_WEBHOOK_SECRETS": "whsec_bW9hIHNhbmRib3gsIGZvciBkZXZlbG9wbWVudCBvbmx5",
+}
+"""What production must be told, servers apart."""
 
 
 class Web:
