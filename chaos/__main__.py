@@ -1,13 +1,14 @@
 """`python -m chaos`: break everything, lose nothing, and show it."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chaos import cluster, matrix, plan, replay, report, soak
+from chaos import cluster, grid, matrix, plan, replay, report, soak
 from chaos.plan import Fault
 from chaos.run import Run, say, until_kills
 from chaos.stack import Stack
@@ -15,6 +16,7 @@ from chaos.stack import Stack
 
 def main() -> int:
     asked = parser().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
     code: int = asked.command(asked)
     return code
 
@@ -29,8 +31,12 @@ def parser() -> argparse.ArgumentParser:
     run.set_defaults(command=carry_out_run)
     rows = commands.add_parser("matrix", help="the fault matrix and the SMTP grid, row by row")
     rows.add_argument("--only", default="", help="rows whose name has this")
+    rows.add_argument("--seeds", type=int, default=3, help="for rows that depend on timing; 3")
     rows.add_argument("--no-grid", action="store_true", help="without the SMTP grid")
     rows.set_defaults(command=carry_out_matrix)
+    cells = commands.add_parser("grid", help="the SMTP grid alone")
+    cells.add_argument("--only", default="", help="cells whose name has this")
+    cells.set_defaults(command=carry_out_grid)
     three = commands.add_parser("cluster", help="rows on three RabbitMQ nodes")
     three.set_defaults(command=carry_out_cluster)
     long = commands.add_parser("soak", help="a fault a minute, and the memory of every process")
@@ -43,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--seed", type=int, default=1)
     for command in (run, long):
         command.add_argument("--rate", type=float, default=12, help="requests a second, about; 12")
-    for command in (run, rows, three, long, again):
+    for command in (run, rows, cells, three, long, again):
         command.add_argument("--out", type=Path, help="where the JSON goes; chaos/results/…")
         command.add_argument("--keep", action="store_true", help="keep the folder with all logs")
     return made
@@ -79,8 +85,17 @@ def carry_out_replay(asked: argparse.Namespace) -> int:
 
 def carry_out_matrix(asked: argparse.Namespace) -> int:
     """`matrix`: every row as expected."""
-    result, stack = matrix.carry_out(seed=asked.seed, only=asked.only, grid=not asked.no_grid)
-    return _write(result, stack, {"name": "matrix", "seed": asked.seed, "only": asked.only}, asked)
+    result, stack = matrix.carry_out(
+        seed=asked.seed, seeds=asked.seeds, only=asked.only, grid=not asked.no_grid
+    )
+    command = {"name": "matrix", "seed": asked.seed, "seeds": asked.seeds, "only": asked.only}
+    return _write(result, stack, command, asked)
+
+
+def carry_out_grid(asked: argparse.Namespace) -> int:
+    """`grid`: every cell as expected."""
+    result, stack = grid.carry_out(only=asked.only)
+    return _write(result, stack, {"name": "grid", "seed": 0, "only": asked.only}, asked)
 
 
 def carry_out_cluster(asked: argparse.Namespace) -> int:
