@@ -72,7 +72,7 @@ class Cell:
 REPLY = {"4xx": "451 4.3.0 later", "5xx": "550 5.1.1 no"}
 TROUBLES: dict[str, dict[str, Any]] = {
     **{name: {"reply": reply} for name, reply in REPLY.items()},
-    "421": {"reply": "421 4.3.2 bye", "drop": True},
+    "421": {"reply": "421 closing", "drop": True},
     "drop": {"drop": True},
     "timeout": {"hold": True},
     "garbage": {"reply": "what?"},
@@ -115,7 +115,12 @@ ANSWERS: dict[Stands, tuple[str, ...]] = {
         "554 5.7.0 reputation",
     ),
     refused("message"): ("552 5.2.3 too long", "552 5.3.4 too big"),
-    held_later(15): ("454 4.7.0 throttled", "451 4.7.0 slow down", "450 4.7.28 rate"),
+    held_later(15): (
+        "454 4.7.0 throttled",
+        "451 4.7.0 slow down",
+        "450 4.7.28 rate",
+        "451 4.3.2 not now",
+    ),
     held_later(60): ("530 5.7.0 TLS or login first", "534 5.7.9 weak", "535 5.7.8 login"),
     held_later(3600): ("550 5.4.5 the day's quota",),
 }

@@ -57,7 +57,12 @@ def _manage(*arguments: str) -> list[str]:
 
 def _lines(command: list[str], environ: dict[str, str]) -> Iterator[dict[str, Any]]:
     with subprocess.Popen(  # noqa: S603
-        command, cwd=PROJECT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        cwd=PROJECT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101
         for line in process.stdout:
