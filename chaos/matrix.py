@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chaos import grid as smtp_grid
-from chaos import rows_broker, rows_servers, rows_worker  # noqa: F401 - they make the rows
+from chaos import rows_broker, rows_moa, rows_servers, rows_worker  # noqa: F401 - they make the rows
 from chaos.load import Refused
 from chaos.matrix_rows import ROWS, Row
 from chaos.run import say

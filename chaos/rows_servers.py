@@ -39,6 +39,29 @@ def cut_after_dot(scene: Scene, shift: float) -> str:
     return ends(scene, mail, "sent, 2 copies, 1 uncertain, 2 attempts")
 
 
+@row("way to the SMTP server half-open for 15 s")
+def half_open(scene: Scene, shift: float) -> str:
+    """Nothing was said of the mail: no attempt is spent, it leaves within 45 s of the return."""
+    scene.stack.steer("proxy.smtp", do="half")
+    mail = scene.note()
+    time.sleep(15)
+    scene.stack.steer("proxy.smtp", do="clear")
+    seconds = scene.rest(seconds=45)
+    expect(mail.seen, "sent, 1 copies, 0 uncertain, 1 attempts")
+    return f"at rest after {seconds:.1f} s"
+
+
+@row("way to the SMTP server slow: 100 octets a second")
+def slow_way(scene: Scene, shift: float) -> str:
+    """The worker waits and renews its lease: one copy, nothing uncertain."""
+    scene.stack.steer("proxy.smtp", do="slow", rate=100)
+    mail = scene.note()
+    seconds = scene.wait(lambda: mail.state == "sent", "the mail")
+    scene.stack.steer("proxy.smtp", do="clear")
+    ends(scene, mail, "sent, 1 copies, 0 uncertain, 1 attempts")
+    return f"sent after {seconds:.1f} s"
+
+
 @row("PostgreSQL restarted (fast) under load", seeds=3)
 def postgresql_restart(scene: Scene, shift: float) -> str:
     """Workers hold their results: nothing uncertain, nobody alive is rescued, one copy each."""
