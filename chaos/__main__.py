@@ -19,6 +19,7 @@ def main() -> int:
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit(143)
     )  # what was started is ended all the same
+    report.commit()  # now, and not when a long run is over
     code: int = asked.command(asked)
     return code
 

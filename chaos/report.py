@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections import defaultdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,9 @@ def write(result: dict[str, Any], path: Path) -> None:
     say(f"written to {path}")
 
 
+@cache
 def commit() -> str:
-    """The commit of the code that ran, with a + when the folder differs from it."""
+    """The commit of the code when this was first asked, with a + when the folder differs from it."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)  # noqa: S603
     return ran.stdout.strip() or "unknown"

@@ -77,7 +77,7 @@ def postgresql_crash(scene: Scene, shift: float) -> str:
 @row("PostgreSQL frozen 12 s under load")
 def postgresql_frozen(scene: Scene, shift: float) -> str:
     """Longer than a lease: nobody alive is rescued, nothing uncertain."""
-    before = scene.copies()
+    before, deaths = scene.copies(), scene.deaths()
     readers = scene.broadcast()
     scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
     pids = [scene.stack.units["postgresql"].pid or 0, *scene.stack.units["postgresql"].children()]
@@ -88,11 +88,12 @@ def postgresql_frozen(scene: Scene, shift: float) -> str:
         send(pid, signal.SIGCONT)
     seconds = scene.rest()
     expect(sum((scene.copies() - before).values()), readers, what="copies")
+    expect(scene.deaths(), deaths, what="rescued, uncertain")
     return f"at rest after {seconds:.1f} s"
 
 
 def _database_down(scene: Scene, shift: float, how: signal.Signals) -> str:
-    before = scene.copies()
+    before, deaths = scene.copies(), scene.deaths()
     readers = scene.broadcast()
     scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
     time.sleep(shift)
@@ -101,4 +102,5 @@ def _database_down(scene: Scene, shift: float, how: signal.Signals) -> str:
     back = scene.wait(lambda: unit.up_after(at), "PostgreSQL")
     seconds = scene.rest()
     expect(sum((scene.copies() - before).values()), readers, what="copies")
+    expect(scene.deaths(), deaths, what="rescued, uncertain")
     return f"PostgreSQL back after {back:.1f} s, at rest {seconds:.1f} s later"
