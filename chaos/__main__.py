@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--every", type=float, default=plan.CLOSEST, help="seconds at least; 2")
     run.set_defaults(command=carry_out_run)
     rows = commands.add_parser("matrix", help="the fault matrix and the SMTP grid, row by row")
-    rows.add_argument("--only", default="", help="rows whose name has this")
+    rows.add_argument("--only", default="", help="rows whose name has this, or this,…")
     rows.add_argument("--no-grid", action="store_true", help="without the SMTP grid")
     rows.set_defaults(command=carry_out_matrix)
     cells = commands.add_parser("grid", help="the SMTP grid alone")

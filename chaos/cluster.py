@@ -47,7 +47,7 @@ def node_frozen(scene: Scene, shift: float) -> str:
 
 
 def majority_lost(scene: Scene, shift: float) -> str:
-    """Requests are answered and mails wait; all leave within 60 s of the majority's return."""
+    """Requests are answered and mails wait; all leave within 60 s of a majority's return."""
     time.sleep(shift)
     lost = scene.stack.nodes[:2]
     with _Held(scene, lost):
@@ -55,8 +55,10 @@ def majority_lost(scene: Scene, shift: float) -> str:
             send(node.pid, signal.SIGKILL)
         took = scene.mails(10)
         backlog = scene.waiting()
-    _whole_again(scene)
+    for node in lost:
+        scene.wait(partial(answers, node.port), node.node, seconds=120)
     seconds = scene.rest(seconds=60)
+    _whole_again(scene)
     expect(backlog > 0, True, what="mails wait")
     return f"slowest request {max(took):.2f} s, at rest {seconds:.1f} s after the return"
 

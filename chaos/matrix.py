@@ -35,7 +35,11 @@ def carry_out(
         stack.start()
         scene = Scene(stack, seed=seed)
         say(f"warm after {_warm_up(scene):.1f} s: a mail of each lane has left")
-        found = _rows(scene, [row for row in rows if only in row.name], range(seed, seed + seeds))
+        found = _rows(
+            scene,
+            [row for row in rows if any(part in row.name for part in only.split(","))],
+            range(seed, seed + seeds),
+        )
         if grid:
             found += smtp_grid.cells(stack, only=only)
         ledger = scene.judge()

@@ -89,6 +89,7 @@ def growth(samples: list[Sample], *, warm_up: float) -> dict[str, Any]:
         "rss_kib": rss,
         "pss_kib": pss,
         "growth": round(rss[1] / rss[0] - 1, 4),
+        "rss_kib_by_minute": [one.rss for one in samples[:: round(60 / SAMPLE)]],
     }
 
 
