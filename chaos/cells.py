@@ -1,7 +1,8 @@
 """The cells of the SMTP grid: every command, what a server may do there, and the outcome. Pure.
 
-A cell offers two mails in one Batch; the server misbehaves at the first. The outcome is how that
-mail stands at once, whom the answer stops (its scope), and that nobody else is stopped.
+A cell offers two mails in one Batch; the server misbehaves at one, which is the first or the
+second: with PIPELINING a second is announced together with the end of the first. The outcome is how
+that mail stands at once, whom the answer stops (its scope), and that nobody else is stopped.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ HOLDS = (0, 5, 15, 60, 3600)
 
 @dataclass(frozen=True)
 class Stands:
-    """How the first mail stands, and what became of its lane and of the mail behind it."""
+    """How the mail stands, and what became of its lane and of the other mail."""
 
     state: str
     """A state of a Delivery; `deferred` is queued for a later time of its own."""
@@ -24,7 +25,7 @@ class Stands:
     held: int
     """Seconds for which the whole lane waits."""
     other: str
-    """The state of the mail behind it."""
+    """The state of the other mail."""
 
 
 SENT = Stands("sent", copies=1, attempts=1, scope="", held=0, other="sent")
@@ -62,11 +63,14 @@ class Cell:
     what: dict[str, Any] = field(default_factory=dict)
     """What a Rule of the SMTP server says."""
     kept: bool = False
-    """Whether a mail has left by the same connection before."""
+    """Whether a mail has left by the same connection before, in another Batch."""
+    second: bool = False
+    """Whether the server misbehaves at the second mail."""
 
     @property
     def name(self) -> str:
-        return f"{self.phase}{' of a kept connection' if self.kept else ''}: {self.trouble}"
+        where = " of a kept connection" if self.kept else " of the second mail" * self.second
+        return f"{self.phase}{where}: {self.trouble}"
 
 
 REPLY = {"4xx": "451 4.3.0 later", "5xx": "550 5.1.1 no"}
@@ -156,4 +160,15 @@ def _answers() -> list[Cell]:
     return made
 
 
-CELLS, ANSWER_CELLS = _cells(), _answers()
+def _second() -> list[Cell]:
+    """The same at the second mail; a connection that ends before MAIL was answered is made anew."""
+    made = []
+    for cell in _cells():
+        if cell.phase in ("mail", "rcpt", "data", "dot", "rset") and not cell.kept:
+            ended = cell.phase == "mail" and cell.trouble in ("421", "drop", "timeout", "garbage")
+            first = SENT if ended else replace(cell.first, other="sent")
+            made.append(replace(cell, second=True, first=first))
+    return made
+
+
+CELLS, ANSWER_CELLS = [*_cells(), *_second()], _answers()

@@ -31,6 +31,7 @@ from tests.servers.smtp import SmtpServer
 
 PEM = Path(servers.__file__).parent / "tls" / "localhost.pem"
 LOGIN = {"user": "moa", "password": "secret"}
+OF_A_RECIPIENT = ("rcpt", "data", "dot")
 SHORT = 0.5  # seconds of patience where a server never answers
 SOON = timedelta(seconds=30)
 
@@ -44,7 +45,10 @@ def try_cell(cell: Cell, kind: Kind, *, pipelining: bool = True) -> tuple[Stands
         if cell.kept:
             _send(kind, "before")
             _deliver(kind)
-        target, other = _send(kind, "target"), _send(kind, "other")
+        if cell.second:
+            other, target = _send(kind, "other"), _send(kind, "target")
+        else:
+            target, other = _send(kind, "target"), _send(kind, "other")
         _misbehave(server, cell, target.address)
         with _short_of_time(cell):
             _deliver(kind)
@@ -89,7 +93,8 @@ def _trusted() -> "patch.dict[str, str]":
 def _misbehave(server: SmtpServer, cell: Cell, address: str) -> None:
     if cell.phase == "rset":
         server.on("rcpt", address=address, reply="550 5.1.1 no")
-    server.on(cell.phase, **{"times": 1, **cell.what})
+    at = "target@*" if cell.phase == "mail" else address if cell.phase in OF_A_RECIPIENT else "*"
+    server.on(cell.phase, **{"times": 1, "address": at, **cell.what})
 
 
 @contextmanager
@@ -106,7 +111,8 @@ def _short_of_time(cell: Cell) -> Iterator[None]:
 
 def _send(kind: Kind, name: str) -> Delivery:
     address = f"{name}-{uuid.uuid4().hex[:12]}@example.com"
-    mail = EmailMessage(subject="쪽지", body="안녕하세요.\n", to=[address])
+    sender = f"{name}@moa.example"
+    mail = EmailMessage(subject="쪽지", body="안녕하세요.\n", from_email=sender, to=[address])
     return outbox.send(mail, kind=kind).deliveries.get()
 
 
