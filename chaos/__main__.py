@@ -1,13 +1,14 @@
 """`python -m chaos`: break everything, lose nothing, and show it."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chaos import cluster, matrix, plan, replay, report, soak
+from chaos import cluster, grid, matrix, plan, replay, report, soak
 from chaos.plan import Fault
 from chaos.run import Run, say, until_kills
 from chaos.stack import Stack
@@ -15,6 +16,10 @@ from chaos.stack import Stack
 
 def main() -> int:
     asked = parser().parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit(143)
+    )  # what was started is ended all the same
+    report.commit()  # now, and not when a long run is over
     code: int = asked.command(asked)
     return code
 
@@ -28,22 +33,28 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--every", type=float, default=plan.CLOSEST, help="seconds at least; 2")
     run.set_defaults(command=carry_out_run)
     rows = commands.add_parser("matrix", help="the fault matrix and the SMTP grid, row by row")
-    rows.add_argument("--only", default="", help="rows whose name has this")
+    rows.add_argument("--only", default="", help="rows whose name has this, or this,…")
     rows.add_argument("--no-grid", action="store_true", help="without the SMTP grid")
     rows.set_defaults(command=carry_out_matrix)
+    cells = commands.add_parser("grid", help="the SMTP grid alone")
+    cells.add_argument("--only", default="", help="cells whose name has this")
+    cells.set_defaults(command=carry_out_grid)
     three = commands.add_parser("cluster", help="rows on three RabbitMQ nodes")
     three.set_defaults(command=carry_out_cluster)
     long = commands.add_parser("soak", help="a fault a minute, and the memory of every process")
     long.add_argument("--minutes", type=float, default=30)
+    long.add_argument("--warm-up", type=float, default=soak.WARM_UP, help="seconds; 120")
     long.set_defaults(command=carry_out_soak)
     again = commands.add_parser("replay", help="the faults of an earlier run once more")
     again.add_argument("file", type=Path)
     again.set_defaults(command=carry_out_replay)
     for command in (run, rows, three, long):
         command.add_argument("--seed", type=int, default=1)
+    for command in (rows, three):
+        command.add_argument("--seeds", type=int, default=3, help="where timing matters; 3")
     for command in (run, long):
         command.add_argument("--rate", type=float, default=12, help="requests a second, about; 12")
-    for command in (run, rows, three, long, again):
+    for command in (run, rows, cells, three, long, again):
         command.add_argument("--out", type=Path, help="where the JSON goes; chaos/results/…")
         command.add_argument("--keep", action="store_true", help="keep the folder with all logs")
     return made
@@ -61,10 +72,10 @@ def carry_out_run(asked: argparse.Namespace) -> int:
 def carry_out_soak(asked: argparse.Namespace) -> int:
     """`soak`: every kind of fault, one a minute; memory may not grow."""
     run = Run(seed=asked.seed, rate=asked.rate)
-    memory = soak.Memory(run.stack)
-    faults = plan.faults(asked.seed, mix="all", closest=soak.EVERY)
-    command = {"name": "soak", "seed": asked.seed, "minutes": asked.minutes, "mix": "all"}
-    command |= {"rate": asked.rate, "every": soak.EVERY}
+    memory = soak.Memory(run.stack, warm_up=asked.warm_up)
+    faults = plan.faults(asked.seed, mix="soak", closest=soak.EVERY)
+    command = {"name": "soak", "seed": asked.seed, "minutes": asked.minutes, "mix": "soak"}
+    command |= {"rate": asked.rate, "every": soak.EVERY, "warm_up": asked.warm_up}
     memory.thread.start()
     return _run(run, soak.for_minutes(faults, asked.minutes), command, asked, memory)
 
@@ -79,14 +90,24 @@ def carry_out_replay(asked: argparse.Namespace) -> int:
 
 def carry_out_matrix(asked: argparse.Namespace) -> int:
     """`matrix`: every row as expected."""
-    result, stack = matrix.carry_out(seed=asked.seed, only=asked.only, grid=not asked.no_grid)
-    return _write(result, stack, {"name": "matrix", "seed": asked.seed, "only": asked.only}, asked)
+    result, stack = matrix.carry_out(
+        seed=asked.seed, seeds=asked.seeds, only=asked.only, grid=not asked.no_grid
+    )
+    command = {"name": "matrix", "seed": asked.seed, "seeds": asked.seeds, "only": asked.only}
+    return _write(result, stack, command, asked)
+
+
+def carry_out_grid(asked: argparse.Namespace) -> int:
+    """`grid`: every cell as expected."""
+    result, stack = grid.carry_out(only=asked.only)
+    return _write(result, stack, {"name": "grid", "seed": 0, "only": asked.only}, asked)
 
 
 def carry_out_cluster(asked: argparse.Namespace) -> int:
     """`cluster`: every row as expected, on three nodes."""
-    result, stack = cluster.carry_out(seed=asked.seed)
-    return _write(result, stack, {"name": "cluster", "seed": asked.seed}, asked)
+    result, stack = cluster.carry_out(seed=asked.seed, seeds=asked.seeds)
+    command = {"name": "cluster", "seed": asked.seed, "seeds": asked.seeds}
+    return _write(result, stack, command, asked)
 
 
 def _run(
@@ -100,13 +121,18 @@ def _run(
     if memory is not None:
         memory.end()
         grown = memory.growth()
-        outcome.trouble += [f"memory: {one}" for one in grown if one["growth"] >= soak.LIMIT]
+        outcome.trouble += [
+            f"memory: {one['process']} grew by {one['growth']:.1%} in {one['seconds']} s"
+            for one in grown
+            if one["growth"] >= soak.LIMIT
+        ]
     report.show(outcome)
     result = report.as_json(outcome, run.stack, command)
     if memory is not None:
         result["memory"] = grown
-        for one in grown[:5]:
-            say(f"memory of {one['process']}: {one['growth']:+.1%} in {one['seconds']} s")
+        say(f"\nmemory after {memory.warm_up:.0f} s of warm-up, {len(grown)} processes")
+        for line in soak.lines(grown):
+            say(line)
     return _write(result, run.stack, command, asked)
 
 

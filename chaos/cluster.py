@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from chaos import matrix
@@ -44,7 +47,7 @@ def node_frozen(scene: Scene, shift: float) -> str:
 
 
 def majority_lost(scene: Scene, shift: float) -> str:
-    """Requests are answered and mails wait; all leave within 60 s of the majority's return."""
+    """Requests are answered and mails wait; all leave within 60 s of a majority's return."""
     time.sleep(shift)
     lost = scene.stack.nodes[:2]
     with _Held(scene, lost):
@@ -52,8 +55,10 @@ def majority_lost(scene: Scene, shift: float) -> str:
             send(node.pid, signal.SIGKILL)
         took = scene.mails(10)
         backlog = scene.waiting()
-    _whole_again(scene)
+    for node in lost:
+        scene.wait(partial(answers, node.port), node.node, seconds=120)
     seconds = scene.rest(seconds=60)
+    _whole_again(scene)
     expect(backlog > 0, True, what="mails wait")
     return f"slowest request {max(took):.2f} s, at rest {seconds:.1f} s after the return"
 
@@ -65,9 +70,9 @@ ROWS = [
 ]
 
 
-def carry_out(*, seed: int) -> tuple[dict[str, Any], Stack]:
+def carry_out(*, seed: int, seeds: int = 3) -> tuple[dict[str, Any], Stack]:
     """Try the rows on three nodes; the result and the stack."""
-    return matrix.carry_out(seed=seed, rows=ROWS, grid=False, stack=Stack(nodes=3))
+    return matrix.carry_out(seed=seed, seeds=seeds, rows=ROWS, grid=False, stack=Stack(nodes=3))
 
 
 class _Held:
@@ -85,14 +90,25 @@ class _Held:
 
 def _leader(scene: Scene) -> RabbitMQ:
     """The node that leads the queue of receipts."""
-    shown = scene.stack.nodes[0].ctl("list_queues", "name", "leader")
-    names = dict(line.split("\t") for line in shown.splitlines() if "\t" in line)
-    return next(node for node in scene.stack.nodes if node.node == names[QUEUE])
+    name = _of_queue(scene, "leader")
+    return next(node for node in scene.stack.nodes if node.node == name)
 
 
 def _whole_again(scene: Scene) -> None:
-    """Wait until every node runs and sees the others."""
+    """Wait until every node runs and holds its copy of the queue."""
+    nodes = scene.stack.nodes
+    for node in nodes:
+        scene.wait(partial(answers, node.port), node.node, seconds=120)
+    scene.wait(lambda: _of_queue(scene, "online").count("@") == len(nodes), "all", seconds=120)
+    say(f"     {len(nodes)} nodes hold the queue again, load {os.getloadavg()[0]:.1f}")
+
+
+def _of_queue(scene: Scene, column: str) -> str:
+    """What the cluster says of the queue of receipts; empty while it cannot tell."""
     for node in scene.stack.nodes:
-        scene.wait(lambda node=node: answers(node.port), node.node, seconds=120)  # type: ignore[misc]
-    say(f"     {len(scene.stack.nodes)} nodes run again, load {os.getloadavg()[0]:.1f}")
-    time.sleep(2)
+        with suppress(subprocess.CalledProcessError):
+            shown = node.ctl("list_queues", "name", column)
+            columns = dict(line.split("\t") for line in shown.splitlines() if "\t" in line)
+            if QUEUE in columns:
+                return columns[QUEUE]
+    return ""

@@ -1,87 +1,67 @@
-"""The SMTP grid: every command of the dialogue and what a server may do there, with the outcome.
+"""The SMTP grid, on a database of its own: see chaos/cells.py for what is expected."""
 
-Each cell sends one mail of a kind that holds; the server misbehaves once. A cell has two ends:
-how the mail stands at once, and how after the minutes that a deferral waits.
-"""
-
-from dataclasses import dataclass
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from typing import Any
 
-from chaos.scene import Scene, expect
+import psycopg
 
-SENT = "sent, 1 copies, 0 uncertain, 1 attempts"
-LATER = "queued for later, 0 copies, 0 uncertain, 1 attempts"
-REFUSED = "failed, 0 copies, 0 uncertain, 1 attempts"
-UNSPENT = "queued for later, 0 copies, 0 uncertain, 0 attempts"
-AGAIN = "sent, 1 copies, 0 uncertain, 2 attempts"
-TAKEN = "uncertain, 1 copies, 1 uncertain, 1 attempts"
-NOT_TAKEN = "uncertain, 0 copies, 1 uncertain, 1 attempts"
+from chaos.run import say
+from chaos.stack import PROJECT, Stack
+
+DATABASE = "grid"
 
 
-@dataclass(frozen=True)
-class Cell:
-    what: dict[str, Any]
-    first: str
-    """How the mail stands once the server has misbehaved; SENT where only the transport waited."""
-    last: str
-
-    @property
-    def name(self) -> str:
-        return "SMTP " + " ".join(f"{name} {value}" for name, value in self.what.items())
-
-
-def _cells() -> list[Cell]:
-    made = []
-    for phase in ("mail", "rcpt", "data", "dot"):
-        made.append(Cell({"phase": phase, "reply": "451 4.3.0 later"}, LATER, AGAIN))
-        made.append(Cell({"phase": phase, "reply": "550 5.1.1 no"}, REFUSED, REFUSED))
-    for phase in ("connect", "ehlo"):
-        made.append(Cell({"phase": phase, "reply": "451 4.3.0 later"}, SENT, SENT))
-        made.append(Cell({"phase": phase, "reply": "554 5.3.2 no"}, SENT, SENT))
-    for phase in ("connect", "ehlo", "mail"):
-        made.append(Cell({"phase": phase, "reply": "421 4.3.2 bye"}, SENT, SENT))
-        made.append(Cell({"phase": phase, "drop": True}, SENT, SENT))
-        made.append(Cell({"phase": phase, "reply": "what?"}, SENT, SENT))
-    for phase in ("rcpt", "data"):
-        made.append(Cell({"phase": phase, "reply": "421 4.3.2 bye"}, UNSPENT, SENT))
-        made.append(Cell({"phase": phase, "drop": True}, LATER, AGAIN))
-        made.append(Cell({"phase": phase, "reply": "what?"}, LATER, AGAIN))
-    made.append(Cell({"phase": "dot", "reply": "421 4.3.2 bye"}, UNSPENT, SENT))
-    made.append(Cell({"phase": "dot", "drop": True, "takes": True}, TAKEN, TAKEN))
-    made.append(Cell({"phase": "dot", "drop": True, "takes": False}, NOT_TAKEN, NOT_TAKEN))
-    made.append(Cell({"phase": "dot", "reply": "what?"}, TAKEN, TAKEN))
-    for phase in ("connect", "ehlo", "mail", "rcpt", "data", "dot"):
-        made.append(Cell({"phase": phase, "delay": 12}, SENT, SENT))
-    made.append(Cell({"phase": "quit", "drop": True}, SENT, SENT))
-    made.append(Cell({"phase": "quit", "reply": "500 what"}, SENT, SENT))
-    return made
+def carry_out(*, only: str = "") -> tuple[dict[str, Any], Stack]:
+    """Try every cell with PostgreSQL alone; the result and the stack."""
+    stack, began = Stack(), time.monotonic()
+    try:
+        stack.postgresql.start()
+        found = cells(stack, only=only)
+    finally:
+        stack.stop()
+    failed = sum(not one["as_expected"] for one in found)
+    say(f"\n{len(found) - failed} of {len(found)} as expected")
+    return {
+        "holds": not failed,
+        "rows": found,
+        "seconds": round(time.monotonic() - began, 1),
+    }, stack
 
 
-CELLS = _cells()
+def cells(stack: Stack, *, only: str = "") -> list[dict[str, Any]]:
+    """Every cell whose name has `only`, on the running PostgreSQL of a stack."""
+    with psycopg.connect(stack.postgresql.url(), autocommit=True) as database:
+        database.execute(f"CREATE DATABASE {DATABASE}")
+    environ = stack.environ | {"DATABASE_URL": stack.postgresql.url(DATABASE)}
+    subprocess.run(_manage("migrate", "--verbosity=0"), cwd=PROJECT, env=environ, check=True)  # noqa: S603
+    found = []
+    for row in _lines(_manage("try_smtp_grid", f"--only={only}"), environ):
+        found.append(row)
+        holds = row["as_expected"]
+        seen = "" if holds else f": {row['seen']}, expected {row['expected']}"
+        say(f"{'ok  ' if holds else 'FAIL'} {row['seconds']:6.1f} s  {row['row']}{seen}")
+    return found
 
 
-def try_cell(scene: Scene, cell: Cell) -> str:
-    """Send one mail through a server that misbehaves once. Raises Failed."""
-    scene.stack.steer("proxy.smtp", do="cut")
-    scene.stack.steer("proxy.smtp", do="clear")
-    scene.stack.steer("smtp", do="clear")
-    scene.stack.steer("smtp", do="on", times=1, **cell.what)
-    mail = scene.note()
-    if cell.first != SENT:
-        scene.wait(lambda: mail.seen == cell.first, f"{cell.first!r}", seconds=20)
-        scene.free_transport()
-        scene.make_due()
-    seconds = scene.wait(lambda: _let_go(scene, mail.seen == cell.last), cell.last, seconds=60)
-    expect(mail.seen, cell.last)
-    return f"{cell.first} → {cell.last} after {seconds:.1f} s" if cell.first != SENT else cell.last
+def _manage(*arguments: str) -> list[str]:
+    return [sys.executable, "manage.py", *arguments]
 
 
-def _let_go(scene: Scene, settled: bool) -> bool:
-    """Spare the minutes that a throttling server is left alone."""
-    if not settled:
-        with scene.stack.database() as database:
-            database.execute(
-                "UPDATE mail_transport SET held_until = NULL"
-                " WHERE held_until > now() + interval '6 s'"
-            )
-    return settled
+def _lines(command: list[str], environ: dict[str, str]) -> Iterator[dict[str, Any]]:
+    with subprocess.Popen(  # noqa: S603
+        command,
+        cwd=PROJECT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101
+        for line in process.stdout:
+            yield json.loads(line)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)

@@ -40,7 +40,25 @@ OTHERS = {
     "network.half": 1,
     "network.slow": 1,
 }
-MIXES = {"kills": KILLS, "all": KILLS | OTHERS}
+FEW = {
+    "web.master.kill": 1,
+    "web.worker.kill": 1,
+    "relay.kill": 2,
+    "worker.parent.kill": 2,
+    "worker.child.kill": 5,
+    "worker.machine.kill": 3,
+    "broker.kill": 5,
+    "broker.freeze": 1,
+    "postgresql.kill": 1,
+    "postgresql.backend.kill": 1,
+    "postgresql.crash": 2,
+    "postgresql.stop": 1,
+    "smtp.kill": 2,
+    "smtp.freeze": 1,
+    "network.refuse": 2,
+}
+"""Thirty faults, which the soak deals like cards: enough of each that has a time to recover in."""
+MIXES = {"kills": KILLS, "all": KILLS | OTHERS, "soak": FEW}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +83,16 @@ def faults(seed: int, *, mix: str = "kills", closest: float = CLOSEST) -> Iterat
     """The endless series of faults that a seed stands for."""
     drawn = random.Random(seed)  # noqa: S311
     weights = MIXES[mix]
+    deck: list[str] = []
     for number in count(1):
+        if mix == "soak":  # a short series: each kind as often as it should, in a random order
+            deck = deck or drawn.sample(
+                list(weights), counts=weights.values(), k=sum(weights.values())
+            )
         yield Fault(
             number=number,
             after=round(drawn.uniform(closest, closest + FARTHEST - CLOSEST), 3),
-            kind=drawn.choices(list(weights), list(weights.values()))[0],
+            kind=deck.pop() if deck else drawn.choices(list(weights), list(weights.values()))[0],
             choice=drawn.random(),
             lasts=round(drawn.uniform(3, 20), 1),
         )

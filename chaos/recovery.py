@@ -1,6 +1,7 @@
 """Recovery: how long after a fault what it hit made progress again. Pure.
 
-- a worker: until every Batch that the killed or frozen processes had in hand is closed; if they
+- a worker: until every Batch that the killed or frozen processes had in hand is closed and a
+  Batch that was bound since is claimed (what was rescued is the oldest and bound first); if they
   had none, until the next claim of any worker;
 - a web process: until the end of the first request, begun after the fault, that is answered;
 - a relay: until the next Batch is bound;
@@ -11,8 +12,9 @@
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chaos.evidence import Batch
 from chaos.hit import Hit
@@ -27,6 +29,8 @@ class Recovery:
     seconds: float | None
     alone: bool
     """Whether no other fault came before it was over."""
+    in_hand: bool = False
+    """Whether a worker that was hit had a Batch in hand."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +55,44 @@ def recoveries(hits: Iterable[Hit], progress: Progress) -> list[Recovery]:
             found.append(Recovery(hit, (begins or hit.at) - hit.at, None, alone=False))
             continue
         alone = not any(hit.at <= one.at < over for one in landed if one is not hit)
-        found.append(Recovery(hit, begins - hit.at, over - begins, alone))
+        in_hand = bool(_in_hand(hit, progress.batches))
+        found.append(Recovery(hit, begins - hit.at, over - begins, alone, in_hand))
     return found
+
+
+TARGETS: list[tuple[str, float, Callable[[Recovery], bool]]] = [
+    ("worker killed with a Batch in hand", 20, lambda one: _is(one, "worker") and one.in_hand),
+    ("broker killed and started again", 15, lambda one: _is(one, "broker")),
+    ("PostgreSQL crashed", 15, lambda one: _is(one, "postgresql")),
+    ("SMTP server back", 30, lambda one: one.hit.kind in SMTP_AWAY),
+]
+"""What was hit, the seconds within which 95 % shall be over, and which recoveries count."""
+SMTP_AWAY = ("smtp.kill", "smtp.freeze", "network.refuse", "network.cut", "network.reset")
+
+
+def targets(found: Sequence[Recovery]) -> list[dict[str, Any]]:
+    """Each target with its 95th percentile over the faults that were alone; None: there was none.
+
+    One that never ended counts as endless.
+    """
+    rows = []
+    for what, limit, counts in TARGETS:
+        endless = float("inf")
+        over = [endless if one.seconds is None else one.seconds for one in found if counts(one)]
+        alone = [one.seconds for one in found if counts(one) and one.alone and one.seconds]
+        judged = alone + [one for one in over if one == endless]
+        p95 = percentile(judged, 0.95)
+        met = None if p95 is None else p95 <= limit
+        shown = None if p95 is None or p95 == endless else round(p95, 1)
+        rows.append(
+            {"what": what, "target": limit, "times": len(judged), "p95": shown, "met": met}
+        )
+    return rows
+
+
+def _is(recovery: Recovery, hit: str) -> bool:
+    kind = recovery.hit.kind
+    return kind.startswith(f"{hit}.") and kind.endswith(("kill", "crash", "stop"))
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -94,19 +134,30 @@ def _over(hit: Hit, begins: float, progress: Progress) -> float | None:
             moments = (answered, bound, claimed)
             return None if None in moments else max(moment for moment in moments if moment)
         case "worker":
-            return _settled(hit, batches) or claimed
+            return _settled(hit, batches) if _in_hand(hit, batches) else claimed
     return _first(progress.taken_at, begins)
 
 
-def _settled(hit: Hit, batches: Sequence[Batch]) -> float | None:
-    in_hand = [
+def _in_hand(hit: Hit, batches: Sequence[Batch]) -> list[Batch]:
+    """The Batches that the processes of a worker held when they were hit."""
+    if not hit.kind.startswith("worker"):
+        return []
+    return [
         one
         for one in batches
         if one.worker_pid in hit.pids
         and (one.claimed_at or hit.at) < hit.at
         and (one.closed_at is None or one.closed_at > hit.at)
     ]
-    return max((one.closed_at or float("inf") for one in in_hand), default=None)
+
+
+def _settled(hit: Hit, batches: Sequence[Batch]) -> float | None:
+    """When what a worker held was closed, and its mails were under way again."""
+    closed = max(one.closed_at or float("inf") for one in _in_hand(hit, batches))
+    if not any(one.rescued for one in _in_hand(hit, batches)):
+        return closed
+    since = (one.claimed_at for one in batches if one.claimed_at and one.bound_at >= closed)
+    return min(since, default=None)
 
 
 def _first(moments: Sequence[float], after: float) -> float | None:

@@ -5,11 +5,12 @@ import platform
 import subprocess
 from collections import defaultdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from chaos.recovery import Recovery, percentile
+from chaos.recovery import Recovery, percentile, targets
 from chaos.run import Outcome, say
 from chaos.stack import PROJECT, Stack
 
@@ -50,6 +51,7 @@ def show(outcome: Outcome) -> None:
             f"  {kind:<26}{figures['times']:>5}  {figures['alone']:>14}   "
             f"{p50:>6} / {p95:>5} / {most:>5} s   {outage:>10} s"
         )
+    show_targets(targets(outcome.recoveries))
     say(
         f"\ncame to rest in {outcome.rest_seconds:.1f} s; SIGTERM took {outcome.term_seconds}; "
         f"{outcome.seconds:.0f} s in all"
@@ -57,6 +59,18 @@ def show(outcome: Outcome) -> None:
     for line in outcome.violations[:20]:
         say(f"VIOLATION {line}")
     say("every invariant held" if not outcome.violations else f"{len(outcome.violations)} broken")
+
+
+def show_targets(rows: list[dict[str, Any]]) -> None:
+    """Print the times to recover beside what they shall be."""
+    say("\nback within, 95 % of the faults that no other overlapped")
+    for row in rows:
+        verdict = {None: "not seen", True: "met", False: "SHORTFALL"}[row["met"]]
+        seen = "-" if row["p95"] is None else f"{row['p95']:.1f}"
+        say(
+            f"  {row['what']:<36}{seen:>6} s of {row['target']:.0f} s, "
+            f"{row['times']} times: {verdict}"
+        )
 
 
 def recovery_figures(recoveries: list[Recovery]) -> dict[str, dict[str, Any]]:
@@ -98,6 +112,7 @@ def as_json(outcome: Outcome, stack: Stack, command: dict[str, Any]) -> dict[str
             "acknowledged": sum(one.acknowledged is not None for one in operations),
             "with_trouble": sum(bool(one.troubles) for one in operations),
         },
+        "targets": targets(outcome.recoveries),
         "recovery": recovery_figures(outcome.recoveries),
         "rest_seconds": round(outcome.rest_seconds, 1),
         "hastened": outcome.hastened,
@@ -122,8 +137,9 @@ def write(result: dict[str, Any], path: Path) -> None:
     say(f"written to {path}")
 
 
+@cache
 def commit() -> str:
-    """The commit of the code that ran, with a + when the folder differs from it."""
+    """The commit of the code when this was first asked, with a + when the folder differs from it."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)  # noqa: S603
     return ran.stdout.strip() or "unknown"

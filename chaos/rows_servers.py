@@ -39,6 +39,29 @@ def cut_after_dot(scene: Scene, shift: float) -> str:
     return ends(scene, mail, "sent, 2 copies, 1 uncertain, 2 attempts")
 
 
+@row("way to the SMTP server half-open for 15 s")
+def half_open(scene: Scene, shift: float) -> str:
+    """Nothing was said of the mail: no attempt is spent, it leaves within 45 s of the return."""
+    scene.stack.steer("proxy.smtp", do="half")
+    mail = scene.note()
+    time.sleep(15)
+    scene.stack.steer("proxy.smtp", do="clear")
+    seconds = scene.rest(seconds=45)
+    expect(mail.seen, "sent, 1 copies, 0 uncertain, 1 attempts")
+    return f"at rest after {seconds:.1f} s"
+
+
+@row("way to the SMTP server slow: 100 octets a second")
+def slow_way(scene: Scene, shift: float) -> str:
+    """The worker waits and renews its lease: one copy, nothing uncertain."""
+    scene.stack.steer("proxy.smtp", do="slow", rate=100)
+    mail = scene.note()
+    seconds = scene.wait(lambda: mail.state == "sent", "the mail")
+    scene.stack.steer("proxy.smtp", do="clear")
+    ends(scene, mail, "sent, 1 copies, 0 uncertain, 1 attempts")
+    return f"sent after {seconds:.1f} s"
+
+
 @row("PostgreSQL restarted (fast) under load", seeds=3)
 def postgresql_restart(scene: Scene, shift: float) -> str:
     """Workers hold their results: nothing uncertain, nobody alive is rescued, one copy each."""
@@ -54,7 +77,7 @@ def postgresql_crash(scene: Scene, shift: float) -> str:
 @row("PostgreSQL frozen 12 s under load")
 def postgresql_frozen(scene: Scene, shift: float) -> str:
     """Longer than a lease: nobody alive is rescued, nothing uncertain."""
-    before = scene.copies()
+    before, deaths = scene.copies(), scene.deaths()
     readers = scene.broadcast()
     scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
     pids = [scene.stack.units["postgresql"].pid or 0, *scene.stack.units["postgresql"].children()]
@@ -65,11 +88,12 @@ def postgresql_frozen(scene: Scene, shift: float) -> str:
         send(pid, signal.SIGCONT)
     seconds = scene.rest()
     expect(sum((scene.copies() - before).values()), readers, what="copies")
+    expect(scene.deaths(), deaths, what="rescued, uncertain")
     return f"at rest after {seconds:.1f} s"
 
 
 def _database_down(scene: Scene, shift: float, how: signal.Signals) -> str:
-    before = scene.copies()
+    before, deaths = scene.copies(), scene.deaths()
     readers = scene.broadcast()
     scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
     time.sleep(shift)
@@ -78,4 +102,5 @@ def _database_down(scene: Scene, shift: float, how: signal.Signals) -> str:
     back = scene.wait(lambda: unit.up_after(at), "PostgreSQL")
     seconds = scene.rest()
     expect(sum((scene.copies() - before).values()), readers, what="copies")
+    expect(scene.deaths(), deaths, what="rescued, uncertain")
     return f"PostgreSQL back after {back:.1f} s, at rest {seconds:.1f} s later"

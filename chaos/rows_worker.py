@@ -71,7 +71,7 @@ def paused_after_dot(scene: Scene, shift: float) -> str:
 @row("SIGTERM in the middle of a Batch", seeds=3)
 def sigterm(scene: Scene, shift: float) -> str:
     """Both workers end within 10 s, nothing is uncertain, each recipient has one copy."""
-    before = scene.copies()
+    before, deaths = scene.copies(), scene.deaths()
     readers = scene.broadcast()
     scene.wait(lambda: sum((scene.copies() - before).values()) > 20, "twenty mails")
     time.sleep(shift)
@@ -85,6 +85,7 @@ def sigterm(scene: Scene, shift: float) -> str:
     scene.rest()
     expect(took <= 10, True, what=f"ended in {took:.1f} s")
     expect(sum((scene.copies() - before).values()), readers, what="copies")
+    expect(scene.deaths(), deaths, what="rescued, uncertain")
     return f"ended in {took:.1f} s"
 
 

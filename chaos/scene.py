@@ -29,6 +29,10 @@ WAITING = """
          + (SELECT count(*) FROM mail_batch WHERE closed_at IS NULL)
          + (SELECT count(*) FROM mail_broadcast WHERE expanded_at IS NULL)
 """
+DEATHS = """
+    SELECT (SELECT count(*) FROM mail_batch WHERE rescued),
+           (SELECT count(*) FROM mail_attempt WHERE outcome = 'uncertain')
+"""
 FREE = "UPDATE mail_transport SET held_until = NULL, holds_in_a_row = 0, reason = ''"
 DUE = "UPDATE mail_delivery SET due_at = now() WHERE state = 'queued' AND batch_id IS NULL"
 
@@ -119,6 +123,11 @@ class Scene:
     def waiting(self) -> int:
         with self.stack.database() as database:
             return int((database.execute(WAITING).fetchone() or [0])[0])
+
+    def deaths(self) -> tuple[int, ...]:
+        """How many Batches were rescued so far, and how many attempts ended uncertain."""
+        with self.stack.database() as database:
+            return tuple(database.execute(DEATHS).fetchone() or ())
 
     def free_transport(self) -> None:
         """An operator lets the lanes send again."""

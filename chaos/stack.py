@@ -45,7 +45,10 @@ class Stack:
         self.logs.mkdir()
         self.subscribers, self.pace = subscribers, pace
         self.postgresql = PostgreSQL(self.folder / "postgresql")
-        self.nodes = [RabbitMQ(self.folder / f"rabbitmq{number}") for number in range(nodes)]
+        self.nodes = [
+            RabbitMQ(self.folder / f"rabbitmq{number}", clustered=nodes > 1)
+            for number in range(nodes)
+        ]
         self.broker = self.nodes[0]
         self.web_port, self.smtp_port = free_port(), free_port()
         self.ports = {"smtp": self.smtp_port}

@@ -77,7 +77,8 @@ class Publisher:
         self.connection = connection = current_app.connection_for_write(connect_timeout=WAIT)
         if self._speaks_amqp:
             connection.transport_options = AMQP_OPTIONS
-        connection.ensure_connection(max_retries=1, timeout=int(WAIT))
+        others = max(0, len(connection.alt) - 1)  # a try for each node, also when one is silent
+        connection.ensure_connection(max_retries=others)
         self.producer = current_app.amqp.Producer(connection.default_channel, auto_declare=False)
         self._establish()
 

@@ -27,6 +27,15 @@ def test_every_kind_of_a_mix_comes_and_can_be_carried_out(mix: str):
     assert set(kinds) <= set(ACTIONS)
 
 
+def test_the_soak_deals_each_kind_as_often_as_its_mix_says():
+    hands = [drawn(seed, 30, mix="soak") for seed in (1, 2)]
+
+    kinds = [[fault.kind for fault in hand] for hand in hands]
+
+    assert kinds[0] != kinds[1]
+    assert all(Counter(one) == plan.MIXES["soak"] for one in kinds)
+
+
 def test_faults_are_two_to_four_seconds_apart():
     gaps = [fault.after for fault in drawn(1, 1_000)]
 

@@ -1,6 +1,7 @@
 """The publisher against a broker of files; what needs RabbitMQ stands with the integration tests."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from kombu import Connection
 from mail import tasks
 from mail.relay.publisher import BrokerUnavailable, Publisher
 from tests.servers.ports import free_port
+
+LOOPBACK = ("127.0.0.1", 0)
 
 
 def names(monkeypatch: pytest.MonkeyPatch, url: str, **options: object) -> None:
@@ -94,6 +97,24 @@ def test_a_broker_that_is_not_there_is_told_by_one_error(monkeypatch, publisher:
 
     assert "hunter2" not in str(trouble.value)
     assert publisher.connection is None
+
+
+def test_a_node_that_is_silent_does_not_keep_the_publisher_from_the_next(
+    monkeypatch, publisher: Publisher
+):
+    """A frozen node takes connections, says nothing, and may be the first that is named."""
+    monkeypatch.setattr("mail.relay.publisher.WAIT", 1.0)
+    with socket.create_server(LOOPBACK) as frozen, socket.create_server(LOOPBACK) as alive:
+        ports = [server.getsockname()[1] for server in (frozen, alive)]
+        names(monkeypatch, ";".join(f"amqp://guest:guest@127.0.0.1:{port}//" for port in ports))
+        alive.settimeout(10)
+
+        with pytest.raises(BrokerUnavailable):
+            publisher.publish(tasks.deliver_batch, 1, queue="mail.bulk")
+
+        met, _ = alive.accept()
+        with met:
+            assert met.recv(4) == b"AMQP"
 
 
 def test_closing_twice_is_closing_once(folder: Path, publisher: Publisher):

@@ -24,6 +24,12 @@ log.file.level = warning
 cluster_name = {node}
 """
 
+# As a cluster in production should have it, see docs/operations.md.
+CLUSTERED = "cluster_partition_handling = pause_minority"
+TICKS = (
+    "-kernel net_ticktime 10"  # seconds after which a silent node counts as gone, instead of 60
+)
+
 # Makes virtual hosts that the default user may use, in one call of rabbitmqctl: that costs a second.
 ADD_VHOSTS = """
 [begin
@@ -45,11 +51,12 @@ def installed() -> Path | None:
 class RabbitMQ:
     """One node; user `guest`, password `guest`, loopback only."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, clustered: bool = False) -> None:
         scripts = installed()
         if scripts is None:
             raise FileNotFoundError("RabbitMQ's server is not installed")
         self.scripts = scripts
+        self.clustered = clustered
         self.folder = folder or Path(tempfile.mkdtemp(prefix="moa-rabbitmq-"))
         self.port, self.distribution_port, self.epmd_port = free_port(), free_port(), free_port()
         self.node = f"moa-{self.port}@localhost"
@@ -140,8 +147,9 @@ class RabbitMQ:
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        settings = CONFIGURATION.format(port=self.port, node=self.node)
         (self.folder / "rabbitmq.conf").write_text(
-            CONFIGURATION.format(port=self.port, node=self.node)
+            settings + (f"{CLUSTERED}\n" if self.clustered else "")
         )
         (self.folder / "plugins").write_text("[].\n")
         cookie = self.folder / ".erlang.cookie"
@@ -167,6 +175,7 @@ class RabbitMQ:
             "RABBITMQ_PID_FILE": str(self._pid_file),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
                 "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none"
+                + (f" {TICKS}" if self.clustered else "")
             ),
         }
 
