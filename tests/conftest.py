@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[USED] = {"Python": platform.python_version(), "Django": django.__version__}
 
 
-LONG = ["crash/", "chaos/test_run.py", "model/test_machine.py", "requests/test_faults.py"]
+LONG = ["crash/", "chaos/test_run.py", "requests/test_faults.py"]
 
 
 @pytest.hookimpl(tryfirst=True)

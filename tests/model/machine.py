@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.db import OperationalError, connection, transaction
 from django.test import override_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mail import kinds, outbox
 from mail.kinds import Kind
@@ -34,9 +34,9 @@ SCRIPTS: st.SearchStrategy[list[Reply | Exception]] = st.lists(ANSWERS, max_size
 FEW, ALL = st.integers(0, 9), st.just(1000)
 STEPS = st.one_of(FEW, FEW, st.integers(10, 25), ALL)  # points to pass, then park or die
 DIES = st.sampled_from([False, False, True])
-ROOM = 8
+ROOM = 6
 RARELY = st.sampled_from([False] * 7 + [True])
-PEOPLE = st.integers(1, 4)
+PEOPLE = st.integers(1, 3)
 PICK = st.integers(0, 999)
 SHORT, LEASE_OVER, WAIT_OVER = timedelta(minutes=25), LEASE * 1.1, LEASE * 2.2
 TIMES = [*[SHORT, LEASE_OVER, WAIT_OVER] * 4, LEASE * 30]  # the last one is a give-up time
@@ -107,9 +107,10 @@ class MailMachine(RuleBasedStateMachine):
     def open(self, kind: Kind, people: int) -> None:
         self.send(kind, people, "-", fails=False)
 
-    @precondition(lambda self: self._has_room())
     @rule(kind=st.sampled_from(KINDS), people=PEOPLE, key=st.sampled_from("ab--"), fails=RARELY)
     def send(self, kind: Kind, people: int, key: str, fails: bool) -> None:
+        if not self._has_room():
+            return
         if fails:
             return self._send_in_a_transaction_that_fails(kind)
         to = [f"p{number}@example.com" for number in range(people)]
@@ -123,14 +124,16 @@ class MailMachine(RuleBasedStateMachine):
         assert known is None or known == message, "I7: one key, two mails"
         self._remember(message)
 
-    @precondition(lambda self: self._has_room())
     @rule(kind=st.sampled_from(KINDS))
     def broadcast(self, kind: Kind) -> None:
+        if not self._has_room():
+            return
         self._remember(outbox.broadcast(notice(), kind=kind, audience=AUDIENCE, params={}))
 
-    @precondition(lambda self: self.messages)
     @rule(which=PICK, how=st.sampled_from(["pause", "resume", "resume", "cancel"]))
     def steer(self, which: int, how: str) -> None:
+        if not self.messages:
+            return
         message = self._pick(which)
         with suppress(NotResumable):
             getattr(outbox, how)(message)
@@ -138,18 +141,20 @@ class MailMachine(RuleBasedStateMachine):
         stopped = message.paused_at is not None, message.cancelled_at is not None
         self._tell(ledger.Flagged(message.pk, *stopped))
 
-    @precondition(lambda self: self.messages)
     @rule(which=PICK, include_uncertain=st.booleans())
     def resend(self, which: int, include_uncertain: bool) -> None:
+        if not self.messages:
+            return
         rows = Delivery.objects.filter(message=self._pick(which))
         count = outbox.resend(rows, include_uncertain=include_uncertain)
         turned = self._moved_to("queued")
         assert count == len(turned)
         self._tell(ledger.Resent(turned))
 
-    @precondition(lambda self: self.messages)
     @rule(which=PICK)
     def mark_sent(self, which: int) -> None:
+        if not self.messages:
+            return
         outbox.mark_sent(Delivery.objects.filter(message=self._pick(which)))
         self._tell(ledger.SaidToBeSent(self._moved_to("sent")))
 
@@ -178,7 +183,7 @@ class MailMachine(RuleBasedStateMachine):
         with suppress(BrokerUnavailable):
             dispatch.republish(lane, broker)
             after = sum(task[2] == lane.queue for task in broker.tasks)
-            assert after <= max(ready, unclaimed.count()), "a storm of tasks"
+            assert after <= ready or after <= unclaimed.count(), "a storm of tasks"
         with suppress(BrokerUnavailable):
             dispatch.dispatch(lane, broker)
 
@@ -203,9 +208,10 @@ class MailMachine(RuleBasedStateMachine):
 
     # The broker forgets, repeats and mixes up.
 
-    @precondition(lambda self: self.world.broker.tasks)
     @rule(which=PICK, how=st.sampled_from(["drop", "repeat", "wipe"]))
     def broker_fails(self, which: int, how: str) -> None:
+        if not self.world.broker.tasks:
+            return
         tasks = self.world.broker.tasks
         if how == "wipe":
             tasks.clear()
@@ -216,17 +222,18 @@ class MailMachine(RuleBasedStateMachine):
 
     # Workers: a task comes, in any order; it runs for a while, parks, goes on, or dies.
 
-    @precondition(lambda self: self._slots(busy=False))
     @rule(which=PICK, script=SCRIPTS, steps=STEPS, dies=DIES, page=st.booleans())
     def take_task(self, which: int, script, steps: int, dies: bool, page: bool) -> None:
         """An idle slot takes a task. If there is none, the shop sells and the relay dispatches."""
+        if not self._slots(busy=False):
+            return
         slot, tasks = self._slots(busy=False)[0], self.world.broker.tasks
         if not tasks:
             self.dispatch("well")
         if not tasks:
             self.world.pass_by(LEASE / 2)  # in which a transport may be held
             if self._has_room():
-                self.open(KINDS[which % len(KINDS)], 1 + which % 4)
+                self.open(KINDS[which % len(KINDS)], 1 + which % 3)
             self.dispatch("well")
         if not tasks:
             return
@@ -234,19 +241,21 @@ class MailMachine(RuleBasedStateMachine):
         worker.dies_in_page = page and dies
         self._advance(slot, steps, dies=dies)
 
-    @precondition(lambda self: self._slots(busy=True))
     @rule(which=PICK, steps=STEPS, dies=DIES)
     def go_on(self, which: int, steps: int, dies: bool) -> None:
+        if not self._slots(busy=True):
+            return
         busy = self._slots(busy=True)
         self._advance(busy[which % len(busy)], steps, dies=dies)
 
     take_a_task = take_one_more = take_task  # a rule of several names is chosen more often
     go_further = go_on
 
-    @precondition(lambda self: self._slots(busy=True))
     @rule(which=PICK, what=st.sampled_from(["renew", "stop", "before", "after"]))
     def disturb(self, which: int, what: str) -> None:
         """Its server is slow; it is told to end; the database goes away around its next write."""
+        if not self._slots(busy=True):
+            return
         busy = self._slots(busy=True)
         worker = self.world.workers[busy[which % len(busy)].number]
         if what == "renew":
@@ -262,9 +271,10 @@ class MailMachine(RuleBasedStateMachine):
     def time_passes(self, time: timedelta) -> None:
         self.world.pass_by(time)
 
-    @precondition(lambda self: self.world.is_in_hand())
     @rule()
     def database_crashes(self) -> None:
+        if not self.world.is_in_hand():
+            return
         self.world.crash_database()
         connection.close()
 
