@@ -134,9 +134,7 @@ BUGS = {
     "publish-without-looking": Bug(
         "ids are published again that still wait in the queue", _publish_without_looking
     ),
-    "resend-what-is-held": Bug(
-        "a kind that holds is resent like any other", _resend_what_is_held
-    ),
+    "resend-what-is-held": Bug("a kind that holds is resent like any other", _resend_what_is_held),
     "forget-to-count": Bug(
         "the rows of accepted mails change, the counts of their Message do not", _forget_to_count
     ),

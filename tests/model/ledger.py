@@ -351,7 +351,9 @@ def _(event: Requeued, ledger: Ledger) -> Ledger:
         policy = ledger.messages[mail.message]
         require((mail.state, mail.uncertainties) == (UNCERTAIN, 1), event)  # once
         require(not policy.holds and not policy.cancelled, event)
-        ledger = ledger.with_mails([pk], state=QUEUED, batch=None, doubts=mail.doubts + 1, by_rule=1)
+        ledger = ledger.with_mails(
+            [pk], state=QUEUED, batch=None, doubts=mail.doubts + 1, by_rule=1
+        )
     return ledger
 
 

@@ -67,7 +67,7 @@ class Row(NamedTuple):
 
 
 DELIVERIES = "SELECT id, message_id, state, batch_id, uncertainties, crashes FROM mail_delivery"
-COUNTS = f"SELECT id, {', '.join(ARROWS)} FROM mail_message"  # noqa: S608
+COUNTS = f"SELECT id, {', '.join(ARROWS)} FROM mail_message"
 BATCHES = """
     SELECT id, token IS NOT NULL, begun, through_id FROM mail_batch WHERE closed_at IS NULL
 """

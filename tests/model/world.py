@@ -75,7 +75,9 @@ class World:
         """Remember which arrows of the model were passed, and by what."""
         for pk, mail in self.ledger.mails.items():
             old = before.mails.get(pk)
-            if old is not mail and (old is None or (old.state, old.batch) != (mail.state, mail.batch)):
+            if old is not mail and (
+                old is None or (old.state, old.batch) != (mail.state, mail.batch)
+            ):
                 was = f"{old.state}{' in a batch' * (old.batch is not None)}" if old else "new"
                 now = f"{mail.state}{' in a batch' * (mail.batch is not None)}"
                 self.visited.transitions[f"{event}: {was} → {now}"] += 1
