@@ -31,16 +31,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[USED] = {"Python": platform.python_version(), "Django": django.__version__}
 
 
-LONG = ["model/test_machine.py"]
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_postgresql = "postgresql" in settings.DATABASES["default"]["ENGINE"]
     for item in items:
-        place = item.path.relative_to(Path(__file__).parent).as_posix()
-        if place.startswith(tuple(LONG)):
-            item.add_marker(pytest.mark.long)
         marks = {mark.name for mark in item.iter_markers()}
         if marks & {"postgresql", "rabbitmq"} and not on_postgresql:
             item.add_marker(pytest.mark.skip("needs PostgreSQL: set DATABASE_URL"))

@@ -38,6 +38,7 @@ class Mail:
     crashes: int = 0
     copies: int = 0
     doubts: int = 0  # how often it was sent again although the server might have had it
+    by_rule: int = 0  # how many of these without a person
     by_hand: bool = False  # a person said that it arrived
 
 
@@ -350,7 +351,9 @@ def _(event: Requeued, ledger: Ledger) -> Ledger:
         policy = ledger.messages[mail.message]
         require((mail.state, mail.uncertainties) == (UNCERTAIN, 1), event)  # once
         require(not policy.holds and not policy.cancelled, event)
-        ledger = ledger.with_mails([pk], state=QUEUED, batch=None, doubts=mail.doubts + 1)
+        ledger = ledger.with_mails(
+            [pk], state=QUEUED, batch=None, doubts=mail.doubts + 1, by_rule=1
+        )
     return ledger
 
 
@@ -379,4 +382,6 @@ def check(ledger: Ledger) -> None:
         in_hand = mail.state == QUEUED and batch and batch.is_open and batch.worker is not None
         may_be_there = mail.state in {SENT, UNCERTAIN} or in_hand
         assert mail.copies <= mail.doubts + bool(may_be_there), f"one copy too many: {pk} {mail}"
+        people = mail.doubts - mail.by_rule
+        assert not ledger.messages[mail.message].holds or mail.copies <= 1 + people, f"held: {pk}"
         assert mail.state != SENT or mail.copies or mail.by_hand, f"never sent: {pk} {mail}"

@@ -1,14 +1,15 @@
 """A hypothesis state machine that drives the real functions and the pure model side by side."""
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import OperationalError, connection, transaction
+from django.test import override_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mail import kinds, outbox
 from mail.kinds import Kind
@@ -20,6 +21,7 @@ from tests.mail.mails import NOTICE, RECEIPT, notice, receipt
 from tests.model import ledger
 from tests.model.outside import REPLIES, Reply
 from tests.model.slots import Slot
+from tests.model.visited import Visited
 from tests.model.world import LEASE, World
 
 SECRET = kinds.declare(Kind(name="tests.secret", lane=Lane.TRANSACTIONAL, keep_for=timedelta(0)))
@@ -27,12 +29,17 @@ KINDS = [RECEIPT, NOTICE, SECRET]
 AUDIENCE, TOLD, FOLDED = "tests.users", 4, 1  # what `users` in conftest makes of it
 
 FAULTS: list[Exception] = [OperationalError("away"), ZeroDivisionError("ours")]
-ANSWERS = st.sampled_from([*([REPLIES["taken"]] * 6), *REPLIES.values(), *FAULTS])
+ANSWERS = st.sampled_from([*([REPLIES["taken"]] * 24), *REPLIES.values(), *FAULTS])
 SCRIPTS: st.SearchStrategy[list[Reply | Exception]] = st.lists(ANSWERS, max_size=6)
-STEPS = st.one_of(st.integers(0, 30), st.just(1000))
+FEW, ALL = st.integers(0, 9), st.just(1000)
+STEPS = st.one_of(FEW, FEW, st.integers(10, 25), ALL)  # points to pass, then park or die
 DIES = st.sampled_from([False, False, True])
+ROOM = 6
+RARELY = st.sampled_from([False] * 7 + [True])
+PEOPLE = st.integers(1, 3)
 PICK = st.integers(0, 999)
-TIMES = [timedelta(minutes=25), LEASE + timedelta(minutes=5), LEASE * 2.2, LEASE * 30]
+SHORT, LEASE_OVER, WAIT_OVER = timedelta(minutes=25), LEASE * 1.1, LEASE * 2.2
+TIMES = [*[SHORT, LEASE_OVER, WAIT_OVER] * 4, LEASE * 30]  # the last one is a give-up time
 
 # §2 of the design, said once more: where a Delivery may go, and by whom.
 ARROWS = {
@@ -59,21 +66,53 @@ class Row(NamedTuple):
         return self if self.state == "queued" else self._replace(batch=None)
 
 
+DELIVERIES = "SELECT id, message_id, state, batch_id, uncertainties, crashes FROM mail_delivery"
+COUNTS = f"SELECT id, {', '.join(ARROWS)} FROM mail_message"
+BATCHES = """
+    SELECT id, token IS NOT NULL, begun, through_id FROM mail_batch WHERE closed_at IS NULL
+"""
+
+
+def look() -> tuple[dict[int, Row], dict[int, dict[str, int]], dict[int, tuple[bool, bool, int]]]:
+    """Deliveries, counts of Messages and open Batches, by plain SQL: it is done at each step."""
+    with connection.cursor() as cursor:
+        cursor.execute(DELIVERIES)
+        rows = {pk: Row(*rest) for pk, *rest in cursor.fetchall()}
+        cursor.execute(COUNTS)
+        counts = {pk: dict(zip(ARROWS, rest, strict=True)) for pk, *rest in cursor.fetchall()}
+        cursor.execute(BATCHES)
+        batches = {
+            pk: (bool(owned), bool(begun), through)
+            for pk, owned, begun, through in cursor.fetchall()
+        }
+    return rows, counts, batches
+
+
 class MailMachine(RuleBasedStateMachine):
     """Each rule is something that may happen; each invariant holds after every one."""
 
     slots: ClassVar[list[Slot]]
+    visited: ClassVar[Visited]
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(self.slots)
+        self.visited.examples += 1
+        self.world = World(self.slots, self.visited)
         self.before: dict[int, str] = {}
         self.messages: list[Message] = []
 
     # Web: what a request does.
 
-    @rule(kind=st.sampled_from(KINDS), people=st.integers(1, 4), key=st.sampled_from("abc--"))
-    def send(self, kind: Kind, people: int, key: str) -> None:
+    @initialize(kind=st.sampled_from(KINDS), people=PEOPLE)
+    def open(self, kind: Kind, people: int) -> None:
+        self.send(kind, people, "-", fails=False)
+
+    @rule(kind=st.sampled_from(KINDS), people=PEOPLE, key=st.sampled_from("ab--"), fails=RARELY)
+    def send(self, kind: Kind, people: int, key: str, fails: bool) -> None:
+        if not self._has_room():
+            return
+        if fails:
+            return self._send_in_a_transaction_that_fails(kind)
         to = [f"p{number}@example.com" for number in range(people)]
         given: dict[str, Any] = {} if key == "-" else {"key": key, "params": {"for": key}}
         known = Message.objects.filter(key=given.get("key")).first() if given else None
@@ -86,18 +125,15 @@ class MailMachine(RuleBasedStateMachine):
         self._remember(message)
 
     @rule(kind=st.sampled_from(KINDS))
-    def send_in_a_transaction_that_fails(self, kind: Kind) -> None:
-        with suppress(ZeroDivisionError), transaction.atomic():
-            outbox.send(receipt(), kind=kind)
-            raise ZeroDivisionError
-
-    @rule(kind=st.sampled_from(KINDS))
     def broadcast(self, kind: Kind) -> None:
+        if not self._has_room():
+            return
         self._remember(outbox.broadcast(notice(), kind=kind, audience=AUDIENCE, params={}))
 
-    @precondition(lambda self: self.messages)
-    @rule(which=PICK, how=st.sampled_from(["pause", "resume", "cancel"]))
+    @rule(which=PICK, how=st.sampled_from(["pause", "resume", "resume", "cancel"]))
     def steer(self, which: int, how: str) -> None:
+        if not self.messages:
+            return
         message = self._pick(which)
         with suppress(NotResumable):
             getattr(outbox, how)(message)
@@ -105,51 +141,65 @@ class MailMachine(RuleBasedStateMachine):
         stopped = message.paused_at is not None, message.cancelled_at is not None
         self._tell(ledger.Flagged(message.pk, *stopped))
 
-    @precondition(lambda self: self.messages)
     @rule(which=PICK, include_uncertain=st.booleans())
     def resend(self, which: int, include_uncertain: bool) -> None:
+        if not self.messages:
+            return
         rows = Delivery.objects.filter(message=self._pick(which))
         count = outbox.resend(rows, include_uncertain=include_uncertain)
         turned = self._moved_to("queued")
         assert count == len(turned)
         self._tell(ledger.Resent(turned))
 
-    @precondition(lambda self: self.messages)
     @rule(which=PICK)
     def mark_sent(self, which: int) -> None:
+        if not self.messages:
+            return
         outbox.mark_sent(Delivery.objects.filter(message=self._pick(which)))
         self._tell(ledger.SaidToBeSent(self._moved_to("sent")))
 
     # Relay.
 
-    @rule(
-        lane=st.sampled_from(list(Lane)), mood=st.sampled_from(["well", "well", "refuses", "mute"])
-    )
-    def dispatch(self, lane: Lane, mood: str) -> None:
+    @rule(mood=st.sampled_from(["well", "well", "refuses", "mute"]))
+    def dispatch(self, mood: str) -> None:
+        self.world.broker.mood = mood
+        for lane in Lane:
+            self._dispatch(lane)
+        with suppress(BrokerUnavailable):
+            dispatch.dispatch_expansions(self.world.broker)
+        self.world.broker.mood = "well"
+        known = self.world.ledger.batches
+        bound = defaultdict(list)
+        for pk, batch in Delivery.objects.filter(batch__isnull=False).values_list("pk", "batch"):
+            bound[batch].append(pk)
+        for batch, pks in bound.items():
+            if batch not in known:
+                self._tell(ledger.Bound(batch, pks))
+
+    def _dispatch(self, lane: Lane) -> None:
         broker = self.world.broker
-        broker.mood = mood
         ready = sum(task[2] == lane.queue for task in broker.tasks)
         unclaimed = Batch.objects.filter(lane=lane, closed_at=None, token=None)
         with suppress(BrokerUnavailable):
             dispatch.republish(lane, broker)
             after = sum(task[2] == lane.queue for task in broker.tasks)
-            assert after <= max(ready, unclaimed.count()), "a storm of tasks"
+            assert after <= ready or after <= unclaimed.count(), "a storm of tasks"
         with suppress(BrokerUnavailable):
             dispatch.dispatch(lane, broker)
-        with suppress(BrokerUnavailable):
-            dispatch.dispatch_expansions(broker)
-        broker.mood = "well"
-        for batch in Batch.objects.exclude(pk__in=self.world.ledger.batches):
-            rows = Delivery.objects.filter(batch=batch).values_list("pk", flat=True)
-            self._tell(ledger.Bound(batch.pk, list(rows)))
 
-    @rule()
-    def rescue(self) -> None:
-        self.world.rescuer.rescue()
-        self.world.flush()
+    @rule(waits=st.booleans())
+    def rescue(self, waits: bool) -> None:
+        """A relay looks for dead workers; or again and again, until a lease was over for long."""
+        for _ in range(2 if waits else 1):
+            if waits:
+                self.world.pass_by(LEASE_OVER)
+            self.world.rescuer.rescue()
+            self.world.flush()
 
-    @rule()
-    def keep_up(self) -> None:
+    @rule(waits=st.booleans())
+    def keep_up(self, waits: bool) -> None:
+        if waits:
+            self.world.pass_by(WAIT_OVER)
         upkeep.turn_rows()
         self._tell(ledger.Turned())
         upkeep.requeue_unsure()
@@ -158,9 +208,10 @@ class MailMachine(RuleBasedStateMachine):
 
     # The broker forgets, repeats and mixes up.
 
-    @precondition(lambda self: self.world.broker.tasks)
     @rule(which=PICK, how=st.sampled_from(["drop", "repeat", "wipe"]))
     def broker_fails(self, which: int, how: str) -> None:
+        if not self.world.broker.tasks:
+            return
         tasks = self.world.broker.tasks
         if how == "wipe":
             tasks.clear()
@@ -171,24 +222,40 @@ class MailMachine(RuleBasedStateMachine):
 
     # Workers: a task comes, in any order; it runs for a while, parks, goes on, or dies.
 
-    @precondition(lambda self: self.world.broker.tasks and self._slots(busy=False))
     @rule(which=PICK, script=SCRIPTS, steps=STEPS, dies=DIES, page=st.booleans())
     def take_task(self, which: int, script, steps: int, dies: bool, page: bool) -> None:
+        """An idle slot takes a task. If there is none, the shop sells and the relay dispatches."""
+        if not self._slots(busy=False):
+            return
         slot, tasks = self._slots(busy=False)[0], self.world.broker.tasks
+        if not tasks:
+            self.dispatch("well")
+        if not tasks:
+            self.world.pass_by(LEASE / 2)  # in which a transport may be held
+            if self._has_room():
+                self.open(KINDS[which % len(KINDS)], 1 + which % 3)
+            self.dispatch("well")
+        if not tasks:
+            return
         worker = self.world.begin(slot, tasks.pop(which % len(tasks)), script)
         worker.dies_in_page = page and dies
         self._advance(slot, steps, dies=dies)
 
-    @precondition(lambda self: self._slots(busy=True))
     @rule(which=PICK, steps=STEPS, dies=DIES)
     def go_on(self, which: int, steps: int, dies: bool) -> None:
+        if not self._slots(busy=True):
+            return
         busy = self._slots(busy=True)
         self._advance(busy[which % len(busy)], steps, dies=dies)
 
-    @precondition(lambda self: self._slots(busy=True))
+    take_a_task = take_one_more = take_task  # a rule of several names is chosen more often
+    go_further = go_on
+
     @rule(which=PICK, what=st.sampled_from(["renew", "stop", "before", "after"]))
     def disturb(self, which: int, what: str) -> None:
         """Its server is slow; it is told to end; the database goes away around its next write."""
+        if not self._slots(busy=True):
+            return
         busy = self._slots(busy=True)
         worker = self.world.workers[busy[which % len(busy)].number]
         if what == "renew":
@@ -206,6 +273,8 @@ class MailMachine(RuleBasedStateMachine):
 
     @rule()
     def database_crashes(self) -> None:
+        if not self.world.is_in_hand():
+            return
         self.world.crash_database()
         connection.close()
 
@@ -213,21 +282,34 @@ class MailMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_forbidden_happened(self) -> None:
+        self.visited.looks += 1
         if self.world.violation:
             raise self.world.violation
 
     @invariant()
     def the_database_is_as_the_model_says(self) -> None:
-        columns = ("message", "state", "batch", "uncertainties", "crashes")
-        rows = {row[0]: Row(*row[1:]) for row in Delivery.objects.values_list("pk", *columns)}
+        rows, counts, batches = look()
         known = self.world.ledger.mails.items()
         assert {pk: row.open for pk, row in rows.items()} == {
             pk: Row(one.message, one.state, one.batch, one.uncertainties, one.crashes).open
             for pk, one in known
         }
+        assert batches == {
+            pk: (batch.worker is not None, batch.begun, batch.through)
+            for pk, batch in self.world.ledger.batches.items()
+            if batch.is_open
+        }
         self._check_arrows(rows)
-        self._check_counts(rows)
-        self._check_batches()
+        self._check_counts(rows, counts)
+
+    @invariant()
+    def a_delivery_has_one_live_lease_at_most(self) -> None:
+        """I3: by the owners' own clocks, whatever the database says."""
+        now, owners = self.world.clock.now, Counter[int]()
+        for worker in self.world.workers.values():
+            if worker.claim and now < worker.claim.deadline:
+                owners[worker.claim.batch_id] += 1
+        assert all(count == 1 for count in owners.values()), f"two live leases: {owners}"
 
     def _check_arrows(self, rows: dict[int, Row]) -> None:
         for pk, row in rows.items():
@@ -235,24 +317,18 @@ class MailMachine(RuleBasedStateMachine):
             assert row.state == old or row.state in ARROWS[old], f"I9: {pk}: {old} → {row.state}"
         self.before = {pk: row.state for pk, row in rows.items()}
 
-    def _check_counts(self, rows: dict[int, Row]) -> None:
+    @staticmethod
+    def _check_counts(rows: dict[int, Row], counts: dict[int, dict[str, int]]) -> None:
         """The ledger is even: what a Message counts is what its rows are."""
         found = Counter((row.message, row.state) for row in rows.values())
-        for message in Message.objects.values("pk", *ARROWS):
-            pk = message.pop("pk")
-            assert message == {state: found[pk, state] for state in ARROWS}
+        for pk, message in counts.items():
+            assert message == {state: found[pk, state] for state in ARROWS}, f"uneven: {pk}"
 
-    def _check_batches(self) -> None:
-        """Who owns which Batch, and how far each is."""
-        rows = Batch.objects.filter(closed_at=None).values_list(
-            "pk", "token", "begun", "through_id"
-        )
-        found = {pk: (token is not None, begun, through) for pk, token, begun, through in rows}
-        assert found == {
-            pk: (batch.worker is not None, batch.begun, batch.through)
-            for pk, batch in self.world.ledger.batches.items()
-            if batch.is_open
-        }
+    @staticmethod
+    def _send_in_a_transaction_that_fails(kind: Kind) -> None:
+        with suppress(ZeroDivisionError), transaction.atomic():
+            outbox.send(receipt(), kind=kind)
+            raise ZeroDivisionError
 
     # The end: the faults stop, and everything finds its way.
 
@@ -263,6 +339,7 @@ class MailMachine(RuleBasedStateMachine):
         finally:
             self.world.close()
             self._empty()
+            self.visited.on_example(self.visited)
 
     def drain(self) -> None:
         """Whatever was accepted leaves or is held, without a person but for what is paused."""
@@ -275,18 +352,20 @@ class MailMachine(RuleBasedStateMachine):
         for _ in range(40):
             if self._is_over():
                 break
-            self.time_passes(LEASE * 1.1)
-            self.rescue()
-            self.keep_up()
-            for lane in Lane:
-                self.dispatch(lane, "well")
-            while self.world.broker.tasks:
-                self.world.begin(self.slots[0], self.world.broker.tasks.pop(0), [])
-                self._advance(self.slots[0], 1000, dies=False)
+            self._let_everything_leave()
             self.before = {pk: mail.state for pk, mail in self.world.ledger.mails.items()}
             self.the_database_is_as_the_model_says()
         assert self._is_over(), "something is stuck"
         self._assert_all_is_accounted_for()
+
+    def _let_everything_leave(self) -> None:
+        with override_settings(MAIL_BATCH_LIMIT=100, MAIL_WINDOW=100):
+            self.rescue(waits=True)
+            self.keep_up(waits=False)
+            self.dispatch("well")
+            while self.world.broker.tasks:
+                self.world.begin(self.slots[0], self.world.broker.tasks.pop(0), [])
+                self._advance(self.slots[0], 1000, dies=False)
 
     def _assert_all_is_accounted_for(self) -> None:
         assert not Attempt.objects.filter(phase="content", code="554").exists(), "erased too early"
@@ -315,9 +394,15 @@ class MailMachine(RuleBasedStateMachine):
     def _advance(self, slot: Slot, steps: int, *, dies: bool) -> None:
         slot.advance(steps, dies=dies)
         if slot.died:  # what was not acknowledged is delivered again
+            self.visited.crash_points[slot.died_at] += 1
             self.world.broker.tasks.append(self.world.workers[slot.number].task)
         if not slot.is_busy:
             self.world.workers.pop(slot.number)
+
+    def _has_room(self) -> bool:
+        """A shop that has sold enough: the faults come upon few mails, not upon many."""
+        waiting = sum(mail.state == "queued" for mail in self.world.ledger.mails.values())
+        return waiting < ROOM and len(self.messages) < ROOM
 
     def _remember(self, message: Message) -> None:
         self.world.flush()

@@ -6,9 +6,9 @@ from datetime import timedelta
 from email import message_from_bytes
 from typing import Any
 
-from django.db.models import F, Model
+from django.db.models import F, QuerySet
 
-from mail.models import Batch, Broadcast, Delivery, Message, RelayLease, Transport
+from mail.models import Batch, Broadcast, Delivery, Message, Transport
 from mail.relay.publisher import BrokerUnavailable
 from mail.retry import Answer, Phase
 from mail.transport.envelope import Envelope, Watch
@@ -63,7 +63,7 @@ TAKEN = REPLIES["taken"]
 class FakeTransport:
     """One slot's connection. Asks the watch before a dot, as the real one does."""
 
-    def __init__(self, point: Callable[[], None], taken: Callable[[str, str], None]) -> None:
+    def __init__(self, point: Callable[[str], None], taken: Callable[[str, str], None]) -> None:
         self.point, self.taken = point, taken
         self.script: list[Reply | Exception] = []
         self.last: Reply | None = None
@@ -76,16 +76,16 @@ class FakeTransport:
     ) -> Answer:
         told = self.script.pop(0) if self.script else TAKEN
         self.last = None
-        self.point()  # offered: connection, MAIL, RCPT, content
+        self.point("mail offered, no dot")
         if isinstance(told, Exception):
             raise told
         if told.is_after_dot:
             watch.before_dot()
-            self.point()  # the dot is about to be written
+            self.point("dot due, not written")
         if told.takes:
             message_id = message_from_bytes(envelope.content)["Message-ID"]
             self.taken(str(message_id), envelope.recipient)
-        self.point()  # the reply, or its absence, was noticed
+        self.point("reply read, nothing recorded")
         self.last = told
         return told.answer
 
@@ -132,16 +132,16 @@ class Clock:
         self.now += seconds
 
     def pass_by(self, time: timedelta) -> None:
+        """Let time pass; moments that nobody will look at again stay as they are."""
         self.now += time.total_seconds()
-        for model, names in TIMES.items():
-            model.objects.update(**{name: F(name) - time for name in names})
+        for rows, names in LOOKED_AT:
+            rows.update(**{name: F(name) - time for name in names})
 
 
-TIMES: dict[type[Model], list[str]] = {
-    Delivery: ["due_at", "expires_at"],
-    Batch: ["published_at", "claimed_at", "lease_until"],
-    Message: ["created_at"],
-    Broadcast: ["moment", "published_at", "lease_until"],
-    Transport: ["held_until"],
-    RelayLease: ["lease_until"],
-}
+LOOKED_AT: list[tuple[QuerySet[Any], list[str]]] = [
+    (Delivery.objects.filter(state__in=["queued", "uncertain"]), ["due_at", "expires_at"]),
+    (Batch.objects.filter(closed_at=None), ["published_at", "claimed_at", "lease_until"]),
+    (Message.objects.filter(erased_at=None, keep_for__isnull=False), ["created_at"]),
+    (Broadcast.objects.filter(expanded_at=None), ["moment", "published_at", "lease_until"]),
+    (Transport.objects.filter(held_until__isnull=False), ["held_until"]),
+]

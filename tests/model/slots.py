@@ -27,6 +27,7 @@ class Slot(threading.Thread):
         self.is_to_die = False
         self.error: BaseException | None = None
         self.died = False
+        self.died_at = ""
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self.errand: Callable[[], None] | None = None
         self.start()
@@ -53,10 +54,11 @@ class Slot(threading.Thread):
         self.errand = errand
         self._hand_over()
 
-    def point(self) -> None:
+    def point(self, name: str) -> None:
         """Called by the job: a point where it may park or die."""
         while self.steps_left <= 0:
             if self.is_to_die:
+                self.died_at = name
                 raise Died
             self._park()
         self.steps_left -= 1

@@ -25,6 +25,7 @@ from tests.model import ledger
 from tests.model.ledger import Ledger
 from tests.model.outside import Broker, Clock, FakeTransport, Reply, Task
 from tests.model.slots import Died, Slot
+from tests.model.visited import Visited
 
 LEASE = timedelta(hours=1)  # much longer than any example takes in real time
 SETTINGS = {
@@ -39,8 +40,8 @@ SETTINGS = {
 class World:
     """One example: a shop's mail, three worker slots, a relay, and everything that can go wrong."""
 
-    def __init__(self, slots: Sequence[Slot]) -> None:
-        self.slots = slots
+    def __init__(self, slots: Sequence[Slot], visited: Visited) -> None:
+        self.slots, self.visited = slots, visited
         self.ledger = Ledger()
         self.broker, self.clock, self.rescuer = Broker(), Clock(), Rescuer()
         self.server_started = "1"
@@ -61,12 +62,25 @@ class World:
 
     def tell(self, event: Any) -> None:
         """Let the model follow what happened. What it forbids is kept, wherever it was raised."""
+        before = self.ledger
         try:
-            self.ledger = ledger.step(event, self.ledger)
+            self.ledger = ledger.step(event, before)
             ledger.check(self.ledger)
+            self._note(type(event).__name__, before)
         except AssertionError as error:
             self.violation = self.violation or error
             raise
+
+    def _note(self, event: str, before: Ledger) -> None:
+        """Remember which arrows of the model were passed, and by what."""
+        for pk, mail in self.ledger.mails.items():
+            old = before.mails.get(pk)
+            if old is not mail and (
+                old is None or (old.state, old.batch) != (mail.state, mail.batch)
+            ):
+                was = f"{old.state}{' in a batch' * (old.batch is not None)}" if old else "new"
+                now = f"{mail.state}{' in a batch' * (mail.batch is not None)}"
+                self.visited.transitions[f"{event}: {was} → {now}"] += 1
 
     def flush(self) -> None:
         """A commit has waited for the disk: what was marked before it is durable."""
@@ -102,6 +116,10 @@ class World:
                 ledger.Marked(worker.claim.batch_id, worker.number, worker.claim.through_id, False)
             )
 
+    def is_in_hand(self) -> bool:
+        """Whether a Batch is claimed, by a worker that lives or is dead."""
+        return any(one.is_open and one.worker for one in self.ledger.batches.values())
+
     def crash_database(self) -> None:
         """PostgreSQL crashes and recovers: the marks that nothing has flushed are gone."""
         self.server_started += "1"
@@ -111,10 +129,17 @@ class World:
         self.flush()
 
     def pass_by(self, time: timedelta) -> None:
+        """All moments on record grow older by as much; so must those that live in memory."""
         self.clock.pass_by(time)
+        self.rescuer.seen = {
+            (pk, token, until and until - time): since
+            for (pk, token, until), since in self.rescuer.seen.items()
+        }
         for worker in self.workers.values():
-            for row in worker.claim.deliveries if worker.claim else []:
-                row.expires_at -= time
+            if worker.claim:
+                worker.claim.claimed_at -= time
+                for row in worker.claim.deliveries:
+                    row.expires_at -= time
 
     def _patch(self) -> None:
         def replace(module: Any, name: str, new: Any) -> None:
@@ -171,7 +196,7 @@ class Worker:
 
     def work(self) -> None:
         name, pk, _ = self.task
-        self.slot.point()
+        self.slot.point("task taken")
         if name == "mail.expand_broadcast":
             broadcast.expand(pk, is_stopping=lambda: self.is_stopping)
             return
@@ -180,7 +205,7 @@ class Worker:
         self.claim = None
 
     def take(self, real: Callable[..., Claim | None], batch_id: int, *token: Any) -> Claim | None:
-        self.slot.point()
+        self.slot.point("before the claim")
         self._hiccup("before")
         claim = real(batch_id, *token)
         if claim is None:
@@ -192,30 +217,31 @@ class Worker:
             self.number = len(self.world.claimed_under)
             self.world.tell(ledger.Claimed(batch_id, self.number))
         self.claim = claim
-        self.slot.point()
+        self.slot.point("claimed")
         self._hiccup("after")
         self.marker, claim.marker = claim.marker, self
         return claim
 
     def expand_page(self, message_id: int, real: Callable[[int], int | None]) -> int | None:
-        self.slot.point()
+        self.slot.point("before a page")
         rows = real(message_id)
         self.world.flush()
         if rows is not None:
             self.world.recorded(Message.objects.get(pk=message_id))
-        self.slot.point()
+        self.slot.point("after a page")
         return rows
 
     def insert(self, real: Callable[..., int], *given: Any) -> int:
         """Write a page, and perhaps die before it is committed."""
         rows = real(*given)
         if self.dies_in_page:
+            self.slot.died_at = "inside a page, not committed"
             raise Died
         return rows
 
     def mark(self, batch_id: int, token: Any, through_id: int, *, begun: bool) -> bool:
         """The claim's marker."""
-        self.slot.point()
+        self.slot.point("before the mark")
         batch = Batch.objects.get(pk=batch_id)
         recalled = self.marker.mark(batch_id, token, through_id, begun=begun)
         known = self.world.volatile.get(batch_id, (batch.through_id, batch.begun))
@@ -224,17 +250,17 @@ class Worker:
             self.world.flush()
         self.world.alive_at[batch_id] = self.world.clock.now
         self.world.tell(ledger.Marked(batch_id, self.number, through_id, begun))
-        self.slot.point()
+        self.slot.point("marked")
         return recalled
 
     def write(self, name: str, real: Callable[..., Any], *given: Any) -> Any:
         """One of the writes of `outcomes`, with everything that may happen around it."""
-        self.slot.point()
+        self.slot.point(f"before {name}")
         self._hiccup("before")
         result = real(*given)
         self.world.flush()
         getattr(self, f"_wrote_{name}")(*given)
-        self.slot.point()
+        self.slot.point(f"after {name}")
         self._hiccup("after")
         return result
 
