@@ -135,7 +135,7 @@ class Clock:
 TIMES: dict[type[Model], list[str]] = {
     Delivery: ["due_at", "expires_at"],
     Batch: ["published_at", "claimed_at", "lease_until"],
-    Message: ["created_at"],
+    Message: ["created_at", "erase_at"],
     Broadcast: ["moment", "published_at", "lease_until"],
     Transport: ["held_until"],
     RelayLease: ["lease_until"],
