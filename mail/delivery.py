@@ -16,7 +16,7 @@ import psycopg
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from mail import claims, outcomes, pacing
+from mail import claims, outcomes, pacing, pool
 from mail.claims import Claim
 from mail.marks import LeaseLost
 from mail.models import Delivery, Lane, Message
@@ -54,6 +54,7 @@ def deliver(
     database's error when a result could not be written, which leaves the Batch to the rescue.
     """
     lane = when_possible(partial(claims.lane_of, batch_id), is_stopping)
+    pool.give_back()
     if lane and (answer := transport_for(lane).open()):
         when_possible(partial(hold, lane, classify(answer), answer), is_stopping)
     if claim := when_possible(partial(claims.take, batch_id, uuid.uuid4()), is_stopping):
@@ -184,6 +185,7 @@ class Run:
             reason = type(error).__name__
             logger.error("delivery %s: its content cannot be made: %s", delivery.pk, reason)
             return Answer(phase=Phase.CONTENT, code=554, text=f"content: {reason}")
+        pool.give_back()
         return self.transport.deliver(envelope, self.claim)
 
     def _envelope(self, delivery: Delivery) -> Envelope:
