@@ -29,11 +29,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
+            index=models.Index(condition=models.Q(('state__in', ['failed', 'uncertain', 'cancelled'])), fields=['state', 'id'], name='mail_delivery_unsent'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
             index=models.Index(condition=models.Q(('state__in', ['failed', 'uncertain'])), fields=['state', 'settled_at'], name='mail_delivery_lately'),
         ),
         migrations.AddIndex(
             model_name='message',
             index=models.Index(fields=['kind', 'id'], name='mail_message_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('lane', 'bulk')), fields=['id'], name='mail_message_bulk'),
+        ),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('paused_at__isnull', False), ('cancelled_at__isnull', False), _connector='OR'), fields=['id'], name='mail_message_stopped'),
         ),
         migrations.AddIndex(
             model_name='message',

@@ -5,15 +5,11 @@ from django.db.models import F
 
 SETTINGS = {
     "mail_batch": {
-        "fillfactor": 20,
         "autovacuum_vacuum_threshold": 1000,
         "autovacuum_vacuum_scale_factor": 0.01,
     },
-    "mail_broadcast": {"fillfactor": 20},
-    "mail_transport": {"fillfactor": 10},
-    "mail_relaylease": {"fillfactor": 10},
     "mail_message": {
-        "fillfactor": 70,
+        "fillfactor": 85,
         "autovacuum_vacuum_threshold": 1000,
         "autovacuum_vacuum_scale_factor": 0.02,
     },

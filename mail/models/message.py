@@ -76,6 +76,14 @@ class Message(models.Model):
         indexes = [
             models.Index(name="mail_message_kind", fields=["kind", "id"]),
             models.Index(
+                name="mail_message_bulk", fields=["id"], condition=models.Q(lane=Lane.BULK.value)
+            ),
+            models.Index(
+                name="mail_message_stopped",
+                fields=["id"],
+                condition=models.Q(paused_at__isnull=False) | models.Q(cancelled_at__isnull=False),
+            ),
+            models.Index(
                 name="mail_message_turning", fields=["id"], condition=models.Q(turning=True)
             ),
             models.Index(
