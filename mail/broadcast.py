@@ -17,7 +17,7 @@ from mail import audiences, record
 from mail.models import Broadcast, Delivery, Message
 
 PAGE = 5000  # recipients in one transaction
-SECONDS = 20.0  # of work in one task
+SECONDS = 1.0  # of work in one task: about a Batch, so that a worker of one slot sends in between
 LEASE = timedelta(seconds=10)  # for one page; who takes longer is waited for at its row
 
 

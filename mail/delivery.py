@@ -17,7 +17,7 @@ from typing import TypeVar
 import psycopg
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from mail import claims, outcomes, pacing
+from mail import claims, outcomes, pacing, pool
 from mail.claims import Claim
 from mail.copies import Copies
 from mail.marks import LeaseLost
@@ -52,6 +52,7 @@ def deliver(
     database's error when a result could not be written, which leaves the Batch to the rescue.
     """
     lane = when_possible(partial(claims.lane_of, batch_id), is_stopping)
+    pool.give_back()
     if lane and (answer := transport_for(lane).open()):
         when_possible(partial(hold, lane, classify(answer), answer), is_stopping)
     if claim := when_possible(partial(claims.take, batch_id, uuid.uuid4()), is_stopping):
@@ -206,7 +207,9 @@ class Run:
             reason = type(error).__name__
             logger.error("delivery %s: its content cannot be made: %s", delivery.pk, reason)
             return Answer(phase=Phase.CONTENT, code=554, text=f"content: {reason}")
-        return self.transport.deliver(envelope, self.claim, self._announced(following))
+        announced = self._announced(following)
+        pool.give_back()
+        return self.transport.deliver(envelope, self.claim, announced)
 
     def _announced(self, following: Delivery | None) -> Envelope | None:
         """The mail that comes next, made early; what is wrong with it is for its own turn."""

@@ -170,6 +170,7 @@ def _message(kind: Kind, built: content.Content, **fields: Any) -> Message:
         on_uncertain=kind.on_uncertain,
         give_up_after=kind.give_up_after,
         keep_for=kind.keep_for,
+        erase_at=None if kind.keep_for is None else Now() + kind.keep_for,
         **vars(built),
         **fields,
     )

@@ -121,7 +121,7 @@ def _parked() -> Figures:
 
 def _troubled() -> Figures:
     lately = Q(state=State.FAILED, settled_at__gte=Now() - DAY)
-    troubled = Delivery.objects.filter(state__in=[State.FAILED, State.UNCERTAIN])
+    troubled = Delivery.objects.filter(Q(state=State.UNCERTAIN) | lately)
     return troubled.values("lane").annotate(
         uncertain=Count("pk", filter=Q(state=State.UNCERTAIN)),
         failed_last_day=Count("pk", filter=lately),

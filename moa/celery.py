@@ -4,15 +4,24 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, task_postrun, task_prerun
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "moa.settings")
 
 app = Celery("moa")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.CELERY_DB_REUSE_MAX = 10_000  # tasks; else Celery connects anew for each
 
 
 @setup_logging.connect
 def log_as_django_does(**_: Any) -> None:
     """Leave logging as LOGGING and LOG_LEVEL set it up; without a listener Celery would not."""
+
+
+@task_prerun.connect
+@task_postrun.connect
+def close_what_is_old(**_: Any) -> None:
+    """Close a connection that broke or is CONN_MAX_AGE old, as Django does around a request."""
+    close_old_connections()

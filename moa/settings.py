@@ -114,7 +114,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+    # Connections are kept by their threads or, with DATABASE_POOL, shared by those of a process.
+    pooled = int(environment.number("DATABASE_POOL", 0, minimum=0))
+    DATABASES["default"] |= {"CONN_MAX_AGE": 0 if pooled else 60, "CONN_HEALTH_CHECKS": True}
     # A server that vanished without a word is given up within 25 seconds, not after hours.
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
@@ -123,6 +125,9 @@ else:
         "keepalives_interval": 5,
         "keepalives_count": 3,
     } | DATABASES["default"].get("OPTIONS", {})
+    if pooled:
+        size = {"min_size": 0, "max_size": pooled}
+        DATABASES["default"]["OPTIONS"]["pool"] = size | {"timeout": 10, "reconnect_timeout": 5}
 
 # Celery: it distributes Batch ids. The database decides what is due, when, and what came of it.
 BROKER_URLS = environment.broker_urls(

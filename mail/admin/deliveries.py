@@ -41,7 +41,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
     """The list of recipients' copies, and the page of one."""
 
     list_display = ("address", "message_link", "shown_state", "answer", "attempts", "when")
-    list_filter = (DeliveryStateFilter, MessageFilter, "lane", CodeFilter)
+    list_filter = (DeliveryStateFilter, MessageFilter, CodeFilter)
     list_select_related = ("message", "batch")
     search_fields = ("address",)
     search_help_text = gettext_lazy("Address or Message-ID, in full.")

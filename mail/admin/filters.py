@@ -12,6 +12,11 @@ from mail.models import Delivery
 
 RECENT = 5000
 
+State = Delivery.State
+# In the words of the partial indexes, so that few among millions are found by them.
+IS_QUEUED = Q(state=State.QUEUED) & (
+    Q(batch=None, parked=False) | Q(parked=True) | Q(batch__isnull=False)
+)
 IS_SENDING = Q(state=Delivery.State.QUEUED, batch__claimed_at__isnull=False, batch__closed_at=None)
 
 
@@ -33,12 +38,6 @@ class MessageStateFilter(admin.SimpleListFilter):
 
     title = _("state")
     parameter_name = "state"
-    conditions = {
-        "unsettled": Q(paused_at=None, cancelled_at=None) & (Q(queued__gt=0) | Q(uncertain__gt=0)),
-        "failed": Q(failed__gt=0),
-        "paused": Q(paused_at__isnull=False, cancelled_at=None),
-        "cancelled": Q(cancelled_at__isnull=False),
-    }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
@@ -49,7 +48,18 @@ class MessageStateFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(self.conditions.get(self.value() or "", Q()))
+        match self.value():
+            case "unsettled":
+                running = queryset.filter(paused_at=None, cancelled_at=None)
+                uncertain = _messages(Q(state=State.UNCERTAIN))
+                return running.filter(pk__in=_messages(IS_QUEUED).union(uncertain))
+            case "failed":
+                return queryset.filter(pk__in=_messages(Q(state=State.FAILED)))
+            case "paused":
+                return queryset.filter(paused_at__isnull=False, cancelled_at=None)
+            case "cancelled":
+                return queryset.filter(cancelled_at__isnull=False)
+        return queryset
 
 
 class DeliveryStateFilter(admin.SimpleListFilter):
@@ -66,14 +76,14 @@ class DeliveryStateFilter(admin.SimpleListFilter):
             case "sending":
                 return queryset.filter(IS_SENDING)
             case "queued":
-                return queryset.filter(state="queued").exclude(IS_SENDING)
+                return queryset.filter(IS_QUEUED).exclude(IS_SENDING)
             case state if state in Delivery.State.values:
                 return queryset.filter(state=state)
         return queryset
 
 
 class CodeFilter(admin.SimpleListFilter):
-    """Deliveries with a reply code that recent trouble has shown."""
+    """Deliveries in trouble, by a reply code that recent trouble has shown."""
 
     title = _("code")
     parameter_name = "code"
@@ -87,7 +97,9 @@ class CodeFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         known = {str(code) for code, _label in self.lookup_choices}
-        return queryset.filter(code=self.value()) if self.value() in known else queryset
+        if self.value() not in known:
+            return queryset
+        return queryset.filter(code=self.value(), state__in=[State.FAILED, State.UNCERTAIN])
 
 
 class MessageFilter(admin.SimpleListFilter):
@@ -105,3 +117,9 @@ class MessageFilter(admin.SimpleListFilter):
     def _number(self) -> str:
         value = str(self.value() or "")
         return value if value.isascii() and value.isdecimal() else ""
+
+
+def _messages(deliveries: Q) -> QuerySet[Any]:
+    """The ids of the Messages that have such Deliveries: no count on them is indexed, so that
+    the counts can change without a touch of any index."""
+    return Delivery.objects.filter(deliveries).order_by().values("message")

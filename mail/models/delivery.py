@@ -74,6 +74,16 @@ class Delivery(models.Model):
                 condition=models.Q(state__in=["failed", "uncertain"]),
             ),
             models.Index(
+                name="mail_delivery_unsent",
+                fields=["state", "id"],
+                condition=models.Q(state__in=["failed", "uncertain", "cancelled"]),
+            ),
+            models.Index(
+                name="mail_delivery_lately",
+                fields=["state", "settled_at"],
+                condition=models.Q(state__in=["failed", "uncertain"]),
+            ),
+            models.Index(
                 name="mail_delivery_unsure_due",
                 fields=["due_at"],
                 condition=models.Q(state="uncertain", due_at__isnull=False),

@@ -29,8 +29,8 @@ class Message(models.Model):
     """What is sent, to whomever its Deliveries name, with the policy of its kind."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    kind = models.CharField(_("kind"), max_length=100, db_index=True)
-    key = models.CharField(_("key"), max_length=200, null=True, unique=True)  # noqa: DJ001
+    kind = models.CharField(_("kind"), max_length=100)
+    key = models.CharField(_("key"), max_length=200, null=True)  # noqa: DJ001
     fingerprint = models.CharField(max_length=64)
 
     # The policy of the kind, copied so that a worker needs no code of the app that declared it.
@@ -65,20 +65,31 @@ class Message(models.Model):
     turning = models.BooleanField(
         default=False, help_text=_("Rows do not agree yet with a pause, resume or cancel.")
     )
+    erase_at = models.DateTimeField(_("content kept until"), null=True)
     erased_at = models.DateTimeField(_("content erased at"), null=True)
 
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["-pk"]
+        constraints = [models.UniqueConstraint(name="mail_message_key", fields=["key"])]
         indexes = [
+            models.Index(name="mail_message_kind", fields=["kind", "id"]),
+            models.Index(
+                name="mail_message_bulk", fields=["id"], condition=models.Q(lane=Lane.BULK.value)
+            ),
+            models.Index(
+                name="mail_message_stopped",
+                fields=["id"],
+                condition=models.Q(paused_at__isnull=False) | models.Q(cancelled_at__isnull=False),
+            ),
             models.Index(
                 name="mail_message_turning", fields=["id"], condition=models.Q(turning=True)
             ),
             models.Index(
                 name="mail_message_kept",
-                fields=["created_at"],
-                condition=models.Q(erased_at=None, keep_for__isnull=False),
+                fields=["erase_at"],
+                condition=models.Q(erase_at__isnull=False, erased_at=None),
             ),
         ]
 

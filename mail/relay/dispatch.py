@@ -1,6 +1,6 @@
 """Dispatch: bind due Deliveries to Batches and publish the Batch ids.
 
-A window of open Batches per lane bounds what lies in the broker: a broadcast to a million people
+A window of unclaimed Batches per lane bounds what lies in the broker: a broadcast to a million people
 never becomes a million messages, and pause and cancel bite at once.
 """
 
@@ -25,8 +25,8 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
     transport = Transport.objects.filter(lane=lane).exclude(held_until__gt=Now()).first()
     if transport is None:
         return 0
-    open_batches = Batch.objects.filter(lane=lane, closed_at=None).count()
-    published, room = 0, settings.MAIL_WINDOW - open_batches
+    waiting = Batch.objects.filter(lane=lane, closed_at=None, token=None).count()
+    published, room = 0, settings.MAIL_WINDOW - waiting
     while published < room:
         batches = bind(lane, batch_size(transport.ms_per_mail), room=room - published)
         for batch in batches:

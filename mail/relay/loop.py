@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from mail.models import Lane
-from mail.relay import dispatch, upkeep
+from mail.relay import dispatch, glance, upkeep
 from mail.relay.lead import Lead
 from mail.relay.publisher import BrokerUnavailable, Publisher
 from mail.relay.rescue import Rescuer
@@ -82,14 +82,17 @@ class Relay:
         if time.monotonic() < self.broker_retry_at:
             return 0
         try:
-            published = 0
-            for lane in Lane:
-                published += dispatch.republish(lane, self.publisher)
-                published += dispatch.dispatch(lane, self.publisher)
-            published += dispatch.dispatch_expansions(self.publisher)
+            published = self._publish() if glance.is_anything_due() else 0
             self._check_queues()
             return published
         except BrokerUnavailable as error:
             logger.warning("the broker is away: %s", error)
             self.broker_retry_at = time.monotonic() + AFTER_TROUBLE
             return 0
+
+    def _publish(self) -> int:
+        published = 0
+        for lane in Lane:
+            published += dispatch.republish(lane, self.publisher)
+            published += dispatch.dispatch(lane, self.publisher)
+        return published + dispatch.dispatch_expansions(self.publisher)

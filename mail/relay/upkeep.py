@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from mail import record
@@ -41,14 +41,13 @@ def erase_contents() -> int:
     )
     over = Message.objects.filter(
         ~Exists(unfinished),
-        Q(created_at__lt=Now() - F("keep_for"), failed=0)
-        | Q(created_at__lt=Now() - F("keep_for") - timedelta(days=1)),
-        keep_for__isnull=False,
+        Q(failed=0) | Q(erase_at__lt=Now() - timedelta(days=1)),
+        erase_at__lt=Now(),
         erased_at=None,
         queued=0,
         uncertain=0,
     )
-    pks = list(over.order_by("pk").values_list("pk", flat=True)[:PAGE])
+    pks = list(over.order_by("erase_at").values_list("pk", flat=True)[:PAGE])
     return over.filter(pk__in=pks).update(  # asked again: one may have been sent again since
         mime=b"", subject="", text="", html="", erased_at=Now()
     )

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -185,7 +186,7 @@ def test_an_uncertain_mail_is_sent_once_more_by_itself_and_then_held(script):
 def finished(kind: Kind, *, age: timedelta, **counts: int) -> Message:
     message = send("a", kind=kind)
     Message.objects.filter(pk=message.pk).update(
-        created_at=timezone.now() - age, **{"queued": 0, "sent": 1} | counts
+        erase_at=F("erase_at") - age, **{"queued": 0, "sent": 1} | counts
     )
     return message
 
@@ -235,7 +236,7 @@ def test_a_broadcast_with_recipients_to_come_keeps_its_content(
 ):
     kind = Kind(name="tests.brief", lane=Lane.BULK, keep_for=timedelta(0))
     message = outbox.broadcast(notice(), kind=kind, audience="tests.users", params={})
-    Message.objects.update(created_at=timezone.now() - DAY)
+    Message.objects.update(erase_at=timezone.now() - DAY)
     if expanded:
         Broadcast.objects.update(expanded_at=Now())
     if cancelled:

@@ -141,7 +141,7 @@ class Clock:
 LOOKED_AT: list[tuple[QuerySet[Any], list[str]]] = [
     (Delivery.objects.filter(state__in=["queued", "uncertain"]), ["due_at", "expires_at"]),
     (Batch.objects.filter(closed_at=None), ["published_at", "claimed_at", "lease_until"]),
-    (Message.objects.filter(erased_at=None, keep_for__isnull=False), ["created_at"]),
+    (Message.objects.filter(erased_at=None, keep_for__isnull=False), ["created_at", "erase_at"]),
     (Broadcast.objects.filter(expanded_at=None), ["moment", "published_at", "lease_until"]),
     (Transport.objects.filter(held_until__isnull=False), ["held_until"]),
 ]
