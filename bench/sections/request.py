@@ -4,8 +4,11 @@ The web server of production beside two others of which one app is different (`b
 makes no mail, one sends it in the request. Relay and worker run meanwhile, on the same machine.
 """
 
+from dataclasses import dataclass, field
+
 from bench.asked import Asked
 from bench.client import Client
+from bench.measure import cpu
 from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_least, at_most, percentile
@@ -14,6 +17,7 @@ from bench.timed import TimedSink
 
 SMTP_SECONDS = 0.3
 BLOCK = 20  # requests to one server before it is the other's turn
+WARM = {"recorded": 20, "nothing": 20, "synchronous": 4}  # requests that are not counted
 STAND_INS = """
     INSERT INTO mail_message (id, uuid, kind, fingerprint, lane, on_uncertain, give_up_after, mime,
            sha256, personal, message_id, message_id_domain, envelope_from, sender, subject, text,
@@ -23,75 +27,88 @@ STAND_INS = """
       FROM payment_payment WHERE id = ANY(%s) RETURNING id
 """
 
-Took = dict[str, list[float]]
+PAIR = ("recorded", "nothing")
+
+
+@dataclass
+class Seen:
+    """Of each server: the seconds of its requests, its CPU seconds, the statements of one."""
+
+    took: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+    statements: dict[str, int] = field(default_factory=dict)
+
+    def ratio(self, name: str, share: float, bound: float) -> Row:
+        """A percentile with a receipt over that without."""
+        with_mail, without = (percentile(self.took[server], share) for server in PAIR)
+        return at_most(
+            *("request", f"{name} with receipt / without", with_mail / without, bound, "x"),
+            with_ms=round(with_mail * 1000, 2),
+            without_ms=round(without * 1000, 2),
+            requests=len(self.took["recorded"]),
+            in_blocks_of=BLOCK,
+            web_cpu_ratio=round(self.cpu["recorded"] / self.cpu["nothing"], 3),
+        )
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    count, slow = options.pick(2000, 300), options.pick(60, 12)
+    count, slow = options.pick(2000, 200), options.pick(60, 10)
     with (
         TimedSink() as sink,
         TimedSink(delay=SMTP_SECONDS) as slow_sink,
         scene.moa(sink.url) as moa,
     ):
-        took, statements = measure(moa, slow_sink, count=count, slow=slow)
-    mail, none = took["recorded"], took["nothing"]
-    synchronous = percentile(took["synchronous"], 0.5)
+        seen = measure(moa, sink, slow_sink, count=count, slow=slow)
+    extra = seen.statements["recorded"] - seen.statements["nothing"]
+    synchronous, recorded = (
+        percentile(seen.took[name], 0.5) for name in ("synchronous", "recorded")
+    )
     return [
-        _ratio("p50", 0.5, 1.5, mail, none),
-        _ratio("p99", 0.99, 1.75, mail, none),
-        at_most(
-            *("request", "statements for the receipt"),
-            *(statements["recorded"] - statements["nothing"], 5, ""),
-            **statements,
-        ),
+        seen.ratio("p50", 0.5, 1.5),
+        seen.ratio("p99", 0.99, 1.75),
+        at_most("request", "statements for the receipt", extra, 5, "", **seen.statements),
         at_least(
             *("request", "synchronous at 300 ms / recorded, p50"),
-            *(synchronous / percentile(mail, 0.5), 30, "x"),
+            *(synchronous / recorded, 30, "x"),
             synchronous_ms=round(synchronous * 1000, 1),
             requests=slow,
         ),
     ]
 
 
-def _ratio(name: str, share: float, bound: float, mail: list[float], none: list[float]) -> Row:
-    with_mail, without = percentile(mail, share), percentile(none, share)
-    return at_most(
-        *("request", f"{name} with receipt / without", with_mail / without, bound, "x"),
-        with_ms=round(with_mail * 1000, 2),
-        without_ms=round(without * 1000, 2),
-        requests=len(mail),
-        in_blocks_of=BLOCK,
-    )
-
-
-def measure(
-    moa: Moa, slow_server: TimedSink, *, count: int, slow: int
-) -> tuple[Took, dict[str, int]]:
-    """Seconds of each request by what it does about the receipt, and statements of one."""
-    acts = moa.acts()
+def measure(moa: Moa, sink: TimedSink, slow_sink: TimedSink, *, count: int, slow: int) -> Seen:
+    """Confirm payments at three servers, two of which take turns."""
+    acts, seen = moa.acts(), Seen()
     shop = acts.ask("open_shop")
-    moa.start("-c", "1")
-    variants = {
-        "recorded": moa.web(),
-        "nothing": moa.web(**_does("nothing")),
-        "synchronous": moa.web(**_does("synchronous", EMAIL_URL=slow_server.url)),
-    }
     access = {"token": shop["token"], "price": shop["price"]}
-    clients = {name: Client(port, **access) for name, port in variants.items()}
-    took: Took = {name: [] for name in variants}
-    pairs = ["recorded", "nothing"]
-    for client in clients.values():  # caches, connections
-        client.confirm(_payments(moa, acts, 4))
+    moa.start("-c", "1")
+    clients = {"recorded": Client(moa.web(), **access)}
+    roots = {"recorded": moa.named["web"]}
+    for name, given in (("nothing", {}), ("synchronous", {"EMAIL_URL": slow_sink.url})):
+        clients[name] = Client(moa.web(**_does(name, **given)), **access)
+        roots[name] = moa.named["web"]
+    for name, client in clients.items():  # caches, connections
+        client.confirm(_payments(moa, acts, WARM[name]))
+    before = cpu(roots)
+    seen.took = {name: [] for name in clients}
     for number in range(2 * count // BLOCK):
-        name = pairs[number % 2]
-        took[name] += clients[name].confirm(_payments(moa, acts, BLOCK))
-    took["synchronous"] += clients["synchronous"].confirm(_payments(moa, acts, slow))
-    return took, {
-        name: moa.acts(**({} if name == "recorded" else _does(name))).ask(
-            "statements", payment=_payments(moa, acts, 1)[0], **access
-        )["count"]
-        for name in pairs
-    }
+        name = PAIR[number % 2]
+        seen.took[name] += clients[name].confirm(_payments(moa, acts, BLOCK))
+    seen.cpu = {name: seconds - before[name] for name, seconds in cpu(roots).items()}
+    seen.took["synchronous"] = clients["synchronous"].confirm(_payments(moa, acts, slow))
+    _check(sink, count + WARM["recorded"])
+    _check(slow_sink, slow + WARM["synchronous"])
+    for name in PAIR:
+        program = moa.acts(**({} if name == "recorded" else _does(name)))
+        (payment,) = _payments(moa, acts, 1)
+        seen.statements[name] = program.ask("statements", payment=payment, **access)["count"]
+    return seen
+
+
+def _check(sink: TimedSink, count: int) -> None:
+    """Every receipt has left, and none that should not. Raises NotReady, AssertionError."""
+    sink.wait_for(count)
+    assert sink.count == count, (sink.count, count)  # noqa: S101
 
 
 def _does(receipts: str, **environ: str) -> dict[str, str]:
