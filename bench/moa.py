@@ -67,6 +67,14 @@ class Moa:
         self.worker(*worker)
         return self
 
+    def crew(self, *workers: tuple[str, ...], relays: int = 1) -> None:
+        """Start relays, and a worker for each set of options, all at once; wait until they work."""
+        started = {f"relay{number}": self.processes.relay() for number in range(relays)}
+        for number, options in enumerate(workers):
+            started[f"worker{number}"] = self.processes.worker(*options)
+        for name, process in started.items():
+            self._named(name, process)
+
     def relay(self) -> Process:
         return self._named("relay", self.processes.relay())
 

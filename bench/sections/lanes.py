@@ -61,7 +61,7 @@ class Lanes:
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    sizes = Sizes(30_000, 30, 1500, 2) if options.quick else Sizes(100_000, 100, 5000, 5)
+    sizes = Sizes(30_000, 20, 1500, 2) if options.quick else Sizes(100_000, 100, 5000, 5)
     own, shared = measure(scene, DEDICATED, sizes), measure(scene, SHARED, sizes)
     waited = (shared.busy_p95 - shared.idle_p95) / shared.batch
     return [
@@ -91,9 +91,7 @@ def measure(scene: Scene, workers: Workers, sizes: Sizes) -> Lanes:
         TimedSink() as bulk,
         scene.moa(receipts.url, EMAIL_URL_BULK=bulk.url) as moa,
     ):
-        moa.relay()
-        for number, options in enumerate(workers):
-            moa.worker(*options, name=f"worker{number}")
+        moa.crew(*workers)
         return _watch(moa, receipts, bulk, sizes)
 
 

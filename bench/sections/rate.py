@@ -14,7 +14,7 @@ PER_SECOND, PER_DAY = 40, 300
 PROCESSES = 2  # relays, and workers of two slots each
 SETTLE = 3.0  # seconds until the first second's work of each slot is behind us
 SPENT = """
-    SELECT (SELECT count(*) FROM mail_batch WHERE closed_at IS NULL) = 0
+    SELECT (SELECT count(*) FROM mail_batch WHERE closed_at IS NULL AND token IS NOT NULL) = 0
        AND (SELECT held_until > now() FROM mail_transport WHERE lane = 'bulk')
 """
 
@@ -74,9 +74,7 @@ def _day(moa: Moa, sink: TimedSink) -> Row:
 
 def _started(moa: Moa) -> Asked:
     """The program that acts for the shop, with relays and workers at work."""
-    for number in range(PROCESSES):
-        moa.processes.relay()
-        moa.worker("-c", "2", name=f"worker{number}")
+    moa.crew(*[("-c", "2")] * PROCESSES, relays=PROCESSES)
     acts = moa.acts()
     acts.ask("open_shop")
     return acts
