@@ -74,7 +74,7 @@ def notice(terms: int) -> dict[str, Any]:
     email = mails.terms_changed(Terms.objects.get(pk=terms))
     html = str(email.alternatives[0][0])
     return {
-        "subject": for_people(email.subject),
+        "subject": for_people(str(email.subject)),
         "text": for_people(str(email.body)),
         "html": for_people(html),
         "from_email": email.from_email,

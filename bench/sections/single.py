@@ -114,7 +114,8 @@ def latency(scene: Scene, count: int) -> list[Row]:
 
 def paced(moa: Moa, payments: list[int]) -> dict[str, float]:
     """Record receipts at moments that keep no step with the relay; when each was committed."""
-    chance, committed = random.Random(1), {}  # noqa: S311
+    chance = random.Random(1)  # noqa: S311
+    committed: dict[str, float] = {}
     for payment in payments:
         time.sleep(chance.uniform(0.15, 0.35))
         committed |= moa.shop.ask("receipts", payments=[payment])["committed"]
