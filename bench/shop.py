@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from mail import outbox
+from mail.content import build_personal
 from mail.models import Message
 from mail.personal import for_people
 from payment import mails as payment_mails
@@ -66,15 +67,19 @@ def publish(terms: int) -> dict[str, Any]:
 
 
 def notice(terms: int) -> dict[str, Any]:
-    """The notice of the draft, as text with {name} and {address} where a recipient's words go."""
+    """The notice of the draft, as text with {name} and {address} where a recipient's words go.
+
+    `octets` is the length of what is stored of it, near that of each mail.
+    """
     email = mails.terms_changed(Terms.objects.get(pk=terms))
     html = str(email.alternatives[0][0])
     return {
-        "subject": for_people(email.subject),
+        "subject": for_people(str(email.subject)),
         "text": for_people(str(email.body)),
         "html": for_people(html),
         "from_email": email.from_email,
         "reply_to": email.reply_to,
+        "octets": len(build_personal(email).mime),
     }
 
 

@@ -14,9 +14,8 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from mail.addresses import InvalidAddress, normalise
-from mail.retry import Phase
 from mail.transport.dialogue import WAKE
-from mail.transport.smtp import PATIENCE
+from mail.transport.session import CONNECT_PATIENCE
 
 OUTBOX = "mail.backends.OutboxBackend"
 DURABLE = ("fsync", "full_page_writes")
@@ -112,7 +111,7 @@ def _addresses() -> Iterator[CheckMessage]:
 
 def _lease() -> Iterator[CheckMessage]:
     """A connection being opened renews nothing, and a worker is given up after two leases."""
-    shortest = (PATIENCE[Phase.CONNECT] + WAKE) / 2
+    shortest = (CONNECT_PATIENCE + WAKE) / 2
     if settings.MAIL_LEASE.total_seconds() < shortest:
         yield Caution(
             "MAIL_LEASE is too short: a worker that waits for a connection would seem dead.",

@@ -48,8 +48,8 @@ class Content:
 def build(email: EmailMessage, *, message_id: str) -> Content:
     """Build the MIME of a mail as Django's SMTP backend would send it.
 
-    `message_id` is used unless the mail carries a Message-ID of its own; an empty one leaves the
-    header out, for a broadcast. Raises InvalidMail, or what Django raises (BadHeaderError).
+    `message_id` is used unless the mail carries a Message-ID of its own; an empty one stands for
+    that of each recipient of a broadcast. Raises InvalidMail, or what Django raises (BadHeaderError).
     """
     _check_headers(email)
     _check_texts(email)
@@ -60,8 +60,6 @@ def build(email: EmailMessage, *, message_id: str) -> Content:
     else:
         email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
     mime = _serialise(email)
-    if not message_id:
-        mime = mime.replace(b"Message-ID: <>\r\n", b"", 1)
     text, html = _readable(email)
     return Content(
         mime=mime,
@@ -84,6 +82,8 @@ def build_personal(email: EmailMessage) -> Content:
         raise InvalidMail("to: a broadcast goes to its audience and names no recipients")
     if shared := {name.lower() for name in email.extra_headers} & {"to", "cc", "message-id"}:
         raise InvalidMail(f"headers: {min(shared)} differs from recipient to recipient")
+    if str(email.encoding or "utf-8").lower() != "utf-8":
+        raise InvalidMail("encoding: a broadcast, which holds names of any kind, is in UTF-8")
     email = copy.copy(email)
     if email.content_subtype == "html":
         email.body = for_html(str(email.body))

@@ -2,18 +2,26 @@
 
 A caller writes the placeholders of the fixed list into subject and body, as the constants below.
 They are marked by private-use characters, so no text that a person typed can pass for one, and
-nothing is ever compiled as a template. A placeholder is found line by line in the stored bytes,
-be the part sent as 8bit or as quoted-printable, and only its line is written anew.
+nothing is ever compiled as a template.
+
+What comes out is, octet for octet, what the email package would have made of the mail with this
+recipient's words in it. The MIME is built once, cut where those words go, and put together anew
+for each. Where they would change more than their own place (a line grows past 998 octets, so that
+the part is sent as quoted-printable), that part takes the long way through the email package.
 """
 
 import email.quoprimime
 import html
 import quopri
 import re
-from email.header import Header, decode_header, make_header
-from email.message import Message as MimeMessage
+from collections.abc import Callable, Iterable, Iterator
+from email import message_from_bytes
+from email.header import decode_header, make_header
+from functools import partial
 
-from django.core.mail.message import sanitize_address
+from django.core.mail.message import SafeMIMEText
+
+from mail import fields
 
 OPEN, CLOSE = "\ue000", "\ue001"
 NAME = f"{OPEN}name{CLOSE}"
@@ -22,9 +30,18 @@ ADDRESS = f"{OPEN}address{CLOSE}"
 FIELDS = ("name", "address")
 PLACEHOLDER = re.compile(f"{OPEN}([a-z:]+){CLOSE}")
 PRIVATE_USE = re.compile(f"[{OPEN}{CLOSE}]")
-OPEN_8BIT = OPEN.encode()
-OPEN_QP = b"=EE=80=80"
 LINE_LIMIT = 998  # octets without CRLF, RFC 5322 §2.1.1
+
+NO_MESSAGE_ID = b"Message-ID: <>"
+"""Where the Message-ID of each recipient goes in the stored headers."""
+
+NEXT_FIELD = re.compile(rb"\r\n(?![ \t])")
+ENCODING = re.compile(rb"(?i)content-transfer-encoding: *(\S+)")
+
+Values = dict[str, str]
+"""What fills each placeholder."""
+
+Fill = Callable[[Values], bytes]
 
 
 def for_html(text: str) -> str:
@@ -45,93 +62,172 @@ class Skeleton:
     """The stored bytes of a broadcast, cut where a recipient's own words go."""
 
     def __init__(self, mime: bytes) -> None:
-        head, _, body = mime.partition(b"\r\n\r\n")
-        self.subject = ""
-        fields = re.split(rb"\r\n(?![ \t])", head)
-        for number, field in enumerate(fields):
-            if field.lower().startswith(b"subject:"):
-                subject = str(make_header(decode_header(field[8:].decode("ascii").strip())))
-                if OPEN in subject:
-                    self.subject = subject
-                    del fields[number]
-                break
-        self.head = b"\r\n".join(fields)
-        self.pieces = list(_pieces(body))
+        first, *others = _at_boundaries(mime)
+        self.pieces: list[bytes | Part] = [Part(first, _with_recipient)]
+        self.pieces += [Part(one) if _is_personal(one) else one for one in others]
 
     def fill(self, *, name: str, address: str, message_id: str) -> bytes:
         """The mail of one recipient, CRLF line ends.
 
-        A line of a body that grows past 998 octets is broken at a space or, in one long word,
-        between two characters (RFC 5322 §2.1.1).
+        Raises ValueError for a name that no header can carry.
         """
-        values = _values(name, address)
-        headers = MimeMessage()
-        headers["To"] = sanitize_address((name, address), "utf-8")
-        headers["Message-ID"] = message_id
-        if self.subject:
-            headers["Subject"] = Header(_replace(self.subject, values), "utf-8").encode()
-        top = headers.as_bytes().rstrip(b"\n").replace(b"\n", b"\r\n")
-        body = b"".join(
+        values = {
+            "name": name,
+            "name:html": html.escape(name),
+            "address": address,
+            "address:html": html.escape(address),
+            "message_id": message_id,
+        }
+        return b"".join(
             piece if isinstance(piece, bytes) else piece.fill(values) for piece in self.pieces
         )
-        return b"\r\n".join((top, self.head, b"", body))
 
 
-class PersonalLine:
-    """One line of a body that holds placeholders, and how its part is encoded."""
+class Part:
+    """One part of the mail, or the whole of it: header fields, and a text if it has one."""
 
-    def __init__(self, text: str, *, quoted: bool) -> None:
-        self.text = text
-        self.quoted = quoted
+    def __init__(
+        self, stored: bytes, complete: Callable[[list[bytes]], Iterable[bytes | Fill]] = list
+    ) -> None:
+        head, self.blank, body = stored.partition(b"\r\n\r\n")
+        self.text = Text(body, _encoding(head))
+        self.head = [
+            _encoding_field if isinstance(field, bytes) and ENCODING.match(field) else field
+            for field in complete(NEXT_FIELD.split(head))
+        ]
 
-    def fill(self, values: dict[str, str]) -> bytes:
-        line = _replace(self.text, values).encode()
-        if self.quoted:
-            return email.quoprimime.body_encode(line.decode("latin-1"), eol="\r\n").encode("ascii")
-        return b"\r\n".join(_broken(line))
+    def fill(self, values: Values) -> bytes:
+        encoding, body = self.text.fill(values)
+        own = values | {"encoding": encoding}
+        head = (field if isinstance(field, bytes) else field(own) for field in self.head)
+        return b"\r\n".join(head) + self.blank + body
 
 
-def _pieces(body: bytes) -> list[bytes | PersonalLine]:
-    """The body in pieces: bytes that stay, and the lines that differ from person to person."""
-    pieces: list[bytes | PersonalLine] = []
-    lines = iter(body.split(b"\r\n"))
-    for number, first in enumerate(lines):
-        if number:
-            pieces.append(b"\r\n")
-        physical = [first]
-        while physical[-1].endswith(b"="):
-            following = next(lines, None)
-            if following is None:
-                break
-            physical.append(following)
-        unbroken = b"".join(line[:-1] for line in physical[:-1]) + physical[-1]
-        if OPEN_8BIT in first and len(physical) == 1:
-            pieces.append(PersonalLine(first.decode(), quoted=False))
-        elif OPEN_QP in unbroken:
-            pieces.append(PersonalLine(quopri.decodestring(unbroken).decode(), quoted=True))
+class Text:
+    """The body of a part, and how it is encoded for its recipient (RFC 2045 §6)."""
+
+    def __init__(self, body: bytes, encoding: str) -> None:
+        self.encoding = encoding
+        self.is_quoted = encoding == "quoted-printable"
+        self.text = _decoded(body, encoding)
+        self.personal: list[str] = []
+        self.constant = [b""]
+        """What stands before, between and after the personal lines."""
+        self.has_long_line = False
+        if OPEN in self.text:
+            self._cut()
         else:
-            pieces.append(b"\r\n".join(physical))
-    return pieces
+            self.constant = [body]
+
+    def fill(self, values: Values) -> tuple[str, bytes]:
+        """The encoding for this recipient, and the encoded text."""
+        if not self.personal:
+            return self.encoding, self.constant[0]
+        lines = [_replace(line, values) for line in self.personal]
+        is_long = self.has_long_line or any(map(_is_long, lines))
+        if is_long != self.is_quoted or not values["name"].isprintable():
+            return self.fill_the_long_way(values)
+        body = self.constant[0]
+        for line, constant in zip(lines, self.constant[1:], strict=True):
+            body += self._encoded(line) + constant
+        if self.is_quoted:
+            return self.encoding, body
+        return "7bit" if body.isascii() else "8bit", body
+
+    def fill_the_long_way(self, values: Values) -> tuple[str, bytes]:
+        """The same by the email package, which chooses the encoding."""
+        text = _replace(self.text, values).replace("\r\n", "\n")
+        part = SafeMIMEText(text, "plain", "utf-8")
+        body = part.as_bytes(linesep="\r\n").partition(b"\r\n\r\n")[2]
+        return str(part["Content-Transfer-Encoding"]), body
+
+    def _cut(self) -> None:
+        for number, line in enumerate(self.text.split("\r\n")):
+            self.constant[-1] += b"\r\n" if number else b""
+            if OPEN in line:
+                self.personal.append(line)
+                self.constant.append(b"")
+            else:
+                self.constant[-1] += self._encoded(line)
+                self.has_long_line |= _is_long(line)
+
+    def _encoded(self, line: str) -> bytes:
+        octets = line.encode()
+        if not self.is_quoted:
+            return octets
+        quoted = email.quoprimime.body_encode(octets.decode("latin-1"), eol="\r\n")
+        return quoted.encode("ascii")
 
 
-def _values(name: str, address: str) -> dict[str, str]:
-    plain = {"name": name, "address": address}
-    return plain | {f"{field}:html": html.escape(value) for field, value in plain.items()}
+def _with_recipient(stored: list[bytes]) -> Iterator[bytes | Fill]:
+    """The fields of the mail itself, with those of its recipient where Django puts them."""
+    for field in stored:
+        name = field.partition(b":")[0].lower()
+        if name == b"subject" and OPEN in (subject := _decoded_subject(field)):
+            yield partial(_subject_field, subject)
+        elif field == NO_MESSAGE_ID:
+            yield _message_id_field
+        else:
+            yield field
+        if name == b"from":
+            yield _to_field
+    if NO_MESSAGE_ID not in stored:
+        yield _message_id_field
 
 
-def _replace(text: str, values: dict[str, str]) -> str:
+def _to_field(values: Values) -> bytes:
+    return fields.to(values["name"], values["address"])
+
+
+def _message_id_field(values: Values) -> bytes:
+    return fields.message_id(values["message_id"])
+
+
+def _encoding_field(values: Values) -> bytes:
+    return f"Content-Transfer-Encoding: {values['encoding']}".encode("ascii")
+
+
+def _subject_field(text: str, values: Values) -> bytes:
+    return fields.subject(_replace(text, values))
+
+
+def _replace(text: str, values: Values) -> str:
     """Fill every placeholder once; what it is filled with is not looked at again."""
     return PLACEHOLDER.sub(lambda found: values.get(found[1], ""), text)
 
 
-def _broken(line: bytes) -> list[bytes]:
-    lines = []
-    while len(line) > LINE_LIMIT:
-        at = line.rfind(b" ", 0, LINE_LIMIT)
-        if at <= 0:
-            at = LINE_LIMIT
-            while line[at] & 0xC0 == 0x80:  # inside a UTF-8 character
-                at -= 1
-        lines.append(line[:at])
-        line = line[at:].removeprefix(b" ")
-    return [*lines, line]
+def _is_long(line: str) -> bool:
+    """Whether the email package finds a line here that is longer than 8bit may have."""
+    return 4 * len(line) > LINE_LIMIT and any(
+        len(one.encode()) > LINE_LIMIT for one in line.splitlines()
+    )
+
+
+def _at_boundaries(mime: bytes) -> list[bytes]:
+    """The mail cut before and after each line that stands between its parts."""
+    found = (part.get_boundary() for part in message_from_bytes(mime).walk())
+    boundaries = [re.escape(one.encode("ascii")) for one in found if one]
+    if not boundaries:
+        return [mime]
+    return re.split(rb"(\r\n--(?:%s)(?:--)?(?:\r\n|$))" % b"|".join(boundaries), mime)
+
+
+def _is_personal(stored: bytes) -> bool:
+    head, _, body = stored.partition(b"\r\n\r\n")
+    return OPEN in _decoded(body, _encoding(head))
+
+
+def _encoding(head: bytes) -> str:
+    found = ENCODING.search(head)
+    return found[1].decode("ascii").lower() if found else ""
+
+
+def _decoded(body: bytes, encoding: str) -> str:
+    """A text as it was written; nothing for a part that is none."""
+    if encoding == "quoted-printable":
+        return quopri.decodestring(body).decode(errors="replace")
+    return body.decode(errors="replace") if encoding in ("7bit", "8bit") else ""
+
+
+def _decoded_subject(field: bytes) -> str:
+    return str(make_header(decode_header(field.partition(b":")[2].decode("ascii").strip())))

@@ -35,7 +35,9 @@ class BackendTransport:
         self.connection = connection
         return None
 
-    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+    def deliver(
+        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
+    ) -> Answer:
         """Hand the stored mail over as an EmailMessage; see Transport.deliver."""
         if trouble := self.open(watch):
             return trouble
@@ -52,6 +54,9 @@ class BackendTransport:
         if count == 1:
             return self._answer(Phase.DOT, 250, "accepted")
         return self._answer(Phase.DOT, 451, "the backend sent nothing")
+
+    def withdraw(self) -> None:
+        """Nothing was announced."""
 
     def close(self) -> None:
         """Close the backend's connection."""

@@ -15,7 +15,7 @@ REPLY = re.compile(rb"^([2-5]\d\d)(?:([ -])(.*))?$")
 
 
 class Lost(ConnectionError):
-    """No reply came, or something that is none: closed, timed out, or not SMTP."""
+    """The server took nothing, or gave no reply: closed, timed out, or not SMTP."""
 
 
 class Dialogue:
@@ -27,11 +27,25 @@ class Dialogue:
         self.waiting: Callable[[], None] = lambda: None
 
     def send(self, data: bytes, *, patience: float) -> None:
-        """Write all of `data`; raises OSError when the server takes none for `patience` seconds."""
-        self.sock.settimeout(patience)
+        """Write all of `data`; raises Lost when the server takes none for `patience` seconds."""
+        if self.sock.gettimeout() != patience:
+            self.sock.settimeout(patience)
         for start in range(0, len(data), CHUNK):
             self._wait(patience, for_writing=True)
-            self.sock.sendall(data[start : start + CHUNK])
+            try:
+                self.sock.sendall(data[start : start + CHUNK])
+            except OSError as error:
+                raise Lost(f"{type(error).__name__} while a command was written") from error
+
+    def push(self, data: bytes) -> int:
+        """Write what the socket has room for, and return how many octets; raises Lost.
+
+        Whoever must know what has left waits for room before, and asks again after.
+        """
+        try:
+            return self.sock.send(data)
+        except OSError as error:
+            raise Lost(f"{type(error).__name__} while the content was written") from error
 
     def await_room(self, *, patience: float) -> None:
         """Wait until a few octets can be sent without waiting; raises Lost.

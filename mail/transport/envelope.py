@@ -52,11 +52,18 @@ class Transport(Protocol):
     def open(self, watch: Watch = ...) -> Answer | None:
         """Connect unless connected; the Answer is None when all is well, else what was wrong."""
 
-    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+    def deliver(
+        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
+    ) -> Answer:
         """Offer one mail and return the answer that decides its fate; never raises for one.
 
-        What `watch` raises before the dot passes through, with the connection dropped.
+        `following` is the mail that will most likely come next: a transport that can may announce
+        it in the same write. What `watch` raises before the dot passes through, with the
+        connection dropped.
         """
+
+    def withdraw(self) -> None:
+        """The mail that was announced as the following one does not come after all."""
 
     def close(self) -> None:
         """Leave politely if possible; nothing that happens here changes an outcome."""

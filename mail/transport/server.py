@@ -26,7 +26,12 @@ class SmtpServer:
     implicit_tls: bool = False
 
     def __repr__(self) -> str:
-        return f"SmtpServer({self.host}:{self.port})"
+        return f"SmtpServer({self.place})"
+
+    @property
+    def place(self) -> str:
+        """Host and port, as answers name the server."""
+        return f"{self.host}:{self.port}"
 
     @classmethod
     def parse(cls, url: str, *, name: str) -> Self:

@@ -1,28 +1,28 @@
-"""SMTP that knows in which phase it is.
+"""SMTP that knows in which phase it is, and wastes no round trip.
 
 `smtplib.SMTP.sendmail` raises the same error for a connection lost before and after the
-terminating dot; here the one is certain and the other is not. smtplib does the connection, TLS
-and login; the mail transaction is spoken command by command (RFC 5321 §3.3).
+terminating dot; here the one is certain and the other is not. So the mail transaction is spoken
+command by command (RFC 5321 §3.3).
+
+Where the server offers PIPELINING (RFC 2920), MAIL, RCPT and DATA leave in one write, and together
+with the end of the mail before them when that is known: one round trip per mail. What decides is
+unchanged: a mail is offered when its own dot is written, and before that the watch is asked.
 """
 
 import contextlib
 import re
-import smtplib
-import socket
 import ssl
 import time
 
-from django.core.mail.utils import DNS_NAME
-
 from mail.retry import Answer, Phase
-from mail.transport.dialogue import Dialogue
+from mail.transport.dialogue import CHUNK, Dialogue, Lost
 from mail.transport.envelope import UNWATCHED, Envelope, OutOfTime, Watch
 from mail.transport.server import SmtpServer
+from mail.transport.session import NotOpened, Session
 
 # Seconds the server may take. RFC 5321 §4.5.3.2 asks for minutes; a shop gives up earlier where
 # that is harmless, and waits the full ten minutes after the dot, where it is not.
 PATIENCE = {
-    Phase.CONNECT: 10.0,
     Phase.MAIL: 30.0,
     Phase.RCPT: 60.0,
     Phase.DATA: 60.0,
@@ -32,6 +32,9 @@ PATIENCE = {
 IDLE_LIMIT = 15.0  # seconds a kept connection may rest before it is asked whether it lives
 MAILS_PER_CONNECTION = 1000
 
+ENVELOPE = ((Phase.MAIL, 2), (Phase.RCPT, 2), (Phase.DATA, 3))
+"""The commands before the content, and the first digit of the reply that lets it go on."""
+DOT = b".\r\n"
 LINE_START_DOT = re.compile(rb"(?m)^\.")
 
 
@@ -40,170 +43,169 @@ class SmtpTransport:
 
     def __init__(self, server: SmtpServer) -> None:
         self.server = server
-        self.host = f"{server.host}:{server.port}"
-        self.smtp: smtplib.SMTP | None = None
-        self.dialogue: Dialogue | None = None
-        self.mails = 0
+        self.session: Session | None = None
+        self.announced: Envelope | None = None
+        """The mail whose MAIL, RCPT and DATA have left already, behind the dot of the last one."""
         self.used_at = 0.0
 
     def open(self, watch: Watch = UNWATCHED) -> Answer | None:
         """Connect, greet, secure and log in, unless that is done; see Transport.open."""
-        if self.dialogue is not None and not self._is_stale(watch):
+        if self.session is not None and not self._is_stale(watch):
             return None
         self.close()
-        phase = Phase.CONNECT
         try:
-            self.smtp = smtp = self._connected()
-            phase = Phase.EHLO
-            watch.while_waiting()
-            smtp.ehlo_or_helo_if_needed()
-            if self.server.starttls:
-                phase = Phase.STARTTLS
-                watch.while_waiting()
-                smtp.starttls(context=ssl.create_default_context())
-                smtp.ehlo_or_helo_if_needed()
-            if self.server.user:
-                phase = Phase.AUTH
-                watch.while_waiting()
-                smtp.login(self.server.user, self.server.password)
-        except smtplib.SMTPResponseException as error:
-            self._drop()
-            return self._answer(phase, error.smtp_code, _text(error.smtp_error))
-        except (OSError, smtplib.SMTPException, UnicodeError) as error:
-            self._drop()
-            return self._answer(phase, None, f"{type(error).__name__}: {error}")
-        assert smtp.sock is not None  # noqa: S101
-        # The dot leaves after the content: with Nagle's algorithm it would wait for a delayed ACK.
-        smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.dialogue = Dialogue(smtp.sock)
-        self.mails = 0
+            self.session = Session.open(self.server, watch)
+        except NotOpened as error:
+            return error.answer
         return None
 
-    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+    def deliver(
+        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
+    ) -> Answer:
         """Speak one mail transaction and return its last answer; see Transport.deliver."""
         try:
+            if self.announced is not envelope:
+                self.withdraw()
             if trouble := self.open(watch):
                 return trouble
-            was_kept = self.mails > 0
-            answer = self._transact(envelope, watch)
+            was_kept = self.session is not None and self.session.mails > 0
+            answer = self._transact(envelope, watch, following)
             if was_kept and answer.phase is Phase.MAIL and answer.code in (None, 421):
                 # The server had closed the kept connection; nothing of this mail was said yet.
-                answer = self.open(watch) or self._transact(envelope, watch)
+                answer = self.open(watch) or self._transact(envelope, watch, following)
         except BaseException:
             self._drop()
             raise
         return answer
 
+    def withdraw(self) -> None:
+        """Leave a server that waits for the content of a mail that will not come."""
+        if self.announced is not None:
+            self._drop()
+
     def close(self) -> None:
         """Say QUIT and leave; whatever is answered changes nothing any more."""
-        if self.dialogue is not None:
-            with contextlib.suppress(OSError):
-                self.dialogue.send(b"QUIT\r\n", patience=1)
-                self.dialogue.reply(patience=1)
+        self.withdraw()
+        if self.session is not None:
+            self.session.quit()
         self._drop()
 
-    def _transact(self, envelope: Envelope, watch: Watch) -> Answer:
-        dialogue = self.dialogue
-        assert dialogue is not None  # noqa: S101
-        dialogue.waiting = watch.while_waiting
-        self.mails += 1
-        for phase, command, expected in self._commands(envelope):
-            answer = self._converse(dialogue, phase, command)
-            if answer.code is None or answer.code // 100 != expected:
-                self._recover(dialogue, answer)
-                return answer
-        try:
-            dialogue.send(_stuffed(envelope.content), patience=PATIENCE[Phase.CONTENT])
-            dialogue.await_room(patience=PATIENCE[Phase.CONTENT])
-        except OSError as error:
-            self._drop()
-            return self._answer(Phase.CONTENT, None, f"{type(error).__name__} in the content")
-        watch.before_dot()
-        answer = self._converse(dialogue, Phase.DOT, b".")
+    def _transact(self, envelope: Envelope, watch: Watch, following: Envelope | None) -> Answer:
+        session = self.session
+        assert session is not None  # noqa: S101
+        session.dialogue.waiting = watch.while_waiting
+        session.mails += 1
+        refusal = self._announce(session, envelope)
         self.used_at = time.monotonic()
-        if answer.code is None or answer.code == 421 or self.mails >= MAILS_PER_CONNECTION:
-            self._leave(answer)
-        return answer
-
-    def _commands(self, envelope: Envelope) -> list[tuple[Phase, bytes, int]]:
-        assert self.smtp is not None  # noqa: S101
-        options = ""
-        if self.smtp.has_extn("size"):
-            options += f" SIZE={len(envelope.content)}"
-        if self.smtp.has_extn("8bitmime") and not envelope.content.isascii():
-            options += " BODY=8BITMIME"
-        return [
-            (Phase.MAIL, f"MAIL FROM:<{envelope.sender}>{options}".encode(), 2),
-            (Phase.RCPT, f"RCPT TO:<{envelope.recipient}>".encode(), 2),
-            (Phase.DATA, b"DATA", 3),
-        ]
-
-    def _converse(self, dialogue: Dialogue, phase: Phase, command: bytes) -> Answer:
-        """Say one command and hear the reply; silence becomes an Answer without a code.
-
-        A dot that the socket did not take never left: that failure belongs to the content.
-        """
-        said: Phase = Phase.CONTENT if phase is Phase.DOT else phase
+        if refusal:
+            return refusal
+        if not session.takes_pipelines or session.mails >= MAILS_PER_CONNECTION:
+            following = None
         try:
-            dialogue.send(command + b"\r\n", patience=PATIENCE[said])
-            said = phase
-            code, text = dialogue.reply(patience=PATIENCE[phase])
-        except OSError as error:
-            return self._answer(said, None, str(error) or type(error).__name__)
-        except OutOfTime:
-            if said is not Phase.DOT:
-                raise
-            return self._answer(said, None, "the worker had to end before the server replied")
-        return self._answer(phase, code, text)
-
-    def _recover(self, dialogue: Dialogue, answer: Answer) -> None:
-        """After a refused command: clear the transaction, or give the connection up."""
-        self.used_at = time.monotonic()
-        if (
-            answer.code is None
-            or answer.code == 421
-            or self._converse(dialogue, Phase.MAIL, b"RSET").code != 250
-        ):
+            self._write_content(session, envelope, watch, following)
+        except Lost as error:
             self._drop()
-
-    def _leave(self, answer: Answer) -> None:
+            return self._answer(Phase.CONTENT, None, str(error))
+        self.announced = following
+        answer = self._hear(session.dialogue, Phase.DOT)
+        self.used_at = time.monotonic()
         if answer.code is None:
             self._drop()
-        else:
+        elif answer.code == 421 or session.mails >= MAILS_PER_CONNECTION:
             self.close()
+        return answer
+
+    def _announce(self, session: Session, envelope: Envelope) -> Answer | None:
+        """Say MAIL, RCPT and DATA unless that was done; return what was refused, if anything.
+
+        In a pipeline every command is answered, also those after a refused one (RFC 2920 §3.1).
+        """
+        commands = session.envelope_commands(envelope)
+        said, self.announced = self.announced is envelope, None
+        if session.takes_pipelines:
+            commands = [b"".join(commands), b"", b""]
+        refusal: Answer | None = None
+        for (phase, expected), command in zip(ENVELOPE, commands, strict=True):
+            answer = self._converse(session.dialogue, phase, b"" if said else command)
+            if refusal is None and (answer.code is None or answer.code // 100 != expected):
+                refusal = answer
+            if refusal and (not session.takes_pipelines or answer.code in (None, 421)):
+                break
+        if refusal:
+            self._recover(session, refusal, last=answer)
+        return refusal
+
+    def _recover(self, session: Session, refusal: Answer, last: Answer) -> None:
+        """After a refused command: clear the transaction, or give the connection up.
+
+        A server that says 354 to the DATA of a refused mail waits for content that must not come.
+        """
+        usable = {refusal.code, last.code}.isdisjoint({None, 421}) and last.code != 354
+        if not usable or self._converse(session.dialogue, Phase.MAIL, b"RSET\r\n").code != 250:
+            self._drop()
+
+    def _write_content(
+        self, session: Session, envelope: Envelope, watch: Watch, following: Envelope | None
+    ) -> None:
+        """Write the content and its dot, and behind it what announces the following mail.
+
+        The watch is asked right before the octets that hold the dot, and again should the socket
+        not have room for all of them. Raises Lost as long as the dot has not left.
+        """
+        dialogue, patience = session.dialogue, PATIENCE[Phase.CONTENT]
+        content = _stuffed(envelope.content)
+        # TLS gives no account of a write that it took in part: there the dot goes by itself.
+        apart = len(content) if isinstance(dialogue.sock, ssl.SSLSocket) else len(content) - CHUNK
+        if apart > 0:
+            dialogue.send(content[:apart], patience=patience)
+        ending = content[max(apart, 0) :] + DOT
+        announcement = b"".join(session.envelope_commands(following)) if following else b""
+        written = 0
+        while written < len(ending):
+            dialogue.await_room(patience=patience)
+            watch.before_dot()
+            written += dialogue.push((ending + announcement)[written:])
+        with contextlib.suppress(Lost):  # the dot has left: only its reply decides
+            dialogue.send(announcement[written - len(ending) :], patience=patience)
+
+    def _converse(self, dialogue: Dialogue, phase: Phase, command: bytes) -> Answer:
+        """Say a command and hear the reply; silence becomes an Answer without a code."""
+        if command:
+            try:
+                dialogue.send(command, patience=PATIENCE[phase])
+            except Lost as error:
+                return self._answer(phase, None, str(error))
+        return self._hear(dialogue, phase)
+
+    def _hear(self, dialogue: Dialogue, phase: Phase) -> Answer:
+        try:
+            code, text = dialogue.reply(patience=PATIENCE[phase])
+        except Lost as error:
+            return self._answer(phase, None, str(error))
+        except OutOfTime:
+            if phase is not Phase.DOT:
+                raise
+            return self._answer(phase, None, "the worker had to end before the server replied")
+        return self._answer(phase, code, text)
 
     def _is_stale(self, watch: Watch) -> bool:
-        if time.monotonic() - self.used_at < IDLE_LIMIT or self.dialogue is None:
+        session = self.session
+        if self.announced or session is None or time.monotonic() - self.used_at < IDLE_LIMIT:
             return False
-        self.dialogue.waiting = watch.while_waiting
-        return self._converse(self.dialogue, Phase.MAIL, b"NOOP").code != 250
-
-    def _connected(self) -> smtplib.SMTP:
-        """A greeted connection. The host goes to the constructor: TLS checks the name it keeps."""
-        place = (self.server.host, self.server.port)
-        patience, name = PATIENCE[Phase.CONNECT], DNS_NAME.get_fqdn()
-        if self.server.implicit_tls:
-            context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(*place, timeout=patience, local_hostname=name, context=context)
-        return smtplib.SMTP(*place, timeout=patience, local_hostname=name)
+        session.dialogue.waiting = watch.while_waiting
+        return self._converse(session.dialogue, Phase.MAIL, b"NOOP\r\n").code != 250
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
-        return Answer.read(phase, code, text, host=self.host)
+        return Answer.read(phase, code, text, host=self.server.place)
 
     def _drop(self) -> None:
         """Close the socket and say nothing."""
-        if self.smtp is not None:
-            with contextlib.suppress(OSError):
-                self.smtp.close()
-        self.smtp = self.dialogue = None
+        if self.session is not None:
+            self.session.drop()
+        self.session = self.announced = None
 
 
 def _stuffed(content: bytes) -> bytes:
     """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
     stuffed = LINE_START_DOT.sub(b"..", content)
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
-
-
-def _text(reply: bytes | str) -> str:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return " ".join(text.split())

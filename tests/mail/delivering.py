@@ -52,7 +52,9 @@ class Script:
         self.opened.append(Batch.objects.exclude(token=None).filter(closed_at=None).count())
         return self.closed
 
-    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+    def deliver(
+        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
+    ) -> Answer:
         self.offered.append(envelope)
         answer = self.answers.get(envelope.recipient, self.otherwise)
         if isinstance(answer, Exception):
@@ -62,6 +64,9 @@ class Script:
         if answer.phase is Phase.DOT:
             watch.before_dot()
         return answer
+
+    def withdraw(self) -> None:
+        """Nothing was announced."""
 
     def close(self) -> None:
         """Nothing to leave."""

@@ -1,17 +1,20 @@
 """One recipient's copy of a broadcast: exactly the name and the address, nothing else (I12)."""
 
 import html
+import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import parseaddr
 
 import pytest
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.message import sanitize_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mail import content
-from mail.personal import ADDRESS, NAME, Skeleton
+from mail.personal import ADDRESS, NAME, Skeleton, Text
 from tests.mail.mails import notice
 
 PLAIN = {"name": "김철수", "address": "kim@example.com", "message_id": "<1.2@moa.example>"}
@@ -23,6 +26,10 @@ NAMES = st.text(
         st.sampled_from("<>&\"'=?,;:@.()[]\\ _{}%가나다\ue000\ue001"),
     ),
     max_size=80,
+).map(lambda name: " ".join(name.split()))
+
+LONG_NAMES = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=400
 ).map(lambda name: " ".join(name.split()))
 
 
@@ -100,22 +107,69 @@ def test_a_broadcast_of_html_alone_is_escaped_as_well():
     assert text(mail, "html") == "<p>&lt;b&gt;&amp;</p>"
 
 
-@settings(max_examples=100, deadline=None)
-@given(name=NAMES)
-def test_no_other_byte_differs(name: str):
-    """In an 8bit body, filling is a replacement of bytes and a To and a Message-ID on top."""
-    built = content.build_personal(notice(body=SHORT))
+CONTENTS = {
+    "Korean": {"body": SHORT},
+    "English": {"subject": "Terms", "body": f"Dear {NAME},\nyour address is {ADDRESS}.\n"},
+    "a long line": {"body": LONG},
+    "a line at the limit": {"body": f"{'x' * 960} {NAME}\n끝"},
+    "no line end at the end": {"body": f"안녕하세요 {NAME} "},
+    "in the subject": {"subject": f"[모아] {NAME}님께 = {ADDRESS}", "body": SHORT},
+    "an English subject": {"subject": f"{NAME}, the terms change", "body": "Hello\n"},
+    "nothing of one's own": {"body": "모두에게\n"},
+}
+HTML_BODIES = {
+    "": "",
+    " with HTML": f'<p title="{NAME}">{NAME} &lt;{ADDRESS}&gt;</p>\n<p>한 줄</p>',
+    " with HTML in one line": f"<p>{NAME}</p>" + "<td>조항</td>" * 200,
+}
 
-    filled = Skeleton(built.mime).fill(**PLAIN | {"name": name})
 
-    top, _, rest = filled.partition(b"\r\nContent-Type:")
-    address = PLAIN["address"].encode()
-    expected = address.join(
-        part.replace(NAME.encode(), name.encode()) for part in built.mime.split(ADDRESS.encode())
+def written(body: str, page: str, **fields) -> EmailMultiAlternatives:
+    email = notice(body=body, **fields)
+    email.extra_headers["Date"] = "Wed, 25 Nov 2026 10:00:00 +0900"
+    if page:
+        email.attach_alternative(page, "text/html")
+    return email
+
+
+def by_the_email_package(
+    fields: dict[str, str], page: str, name: str, address: str, message_id: str
+) -> bytes:
+    """The mail as it would be built for this recipient alone."""
+
+    def words(text: str, name: str, address: str) -> str:
+        return address.join(part.replace(NAME, name) for part in text.split(ADDRESS))
+
+    email = written(
+        page=words(page, html.escape(name), html.escape(address)),
+        **{field: words(text, name, address) for field, text in fields.items()},
     )
-    assert b"Content-Type:" + rest == expected
-    names = [line.partition(b":")[0] for line in top.split(b"\r\n") if not line.startswith(b" ")]
-    assert names == [b"To", b"Message-ID"]
+    email.to = [sanitize_address((name, address), "utf-8").replace("\n", "")]
+    return content.build(email, message_id=message_id).mime
+
+
+def without_boundaries(mime: bytes) -> bytes:
+    return re.sub(rb"={15}\d+==", b"boundary", mime)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    name=st.one_of(NAMES, LONG_NAMES),
+    local=st.from_regex(r"[a-z0-9][a-z0-9.'=_-]{0,50}[a-z]", fullmatch=True),
+    number=st.integers(1, 10**12),
+)
+@pytest.mark.parametrize("page", HTML_BODIES.values(), ids=HTML_BODIES)
+@pytest.mark.parametrize("fields", CONTENTS.values(), ids=CONTENTS)
+def test_every_octet_is_what_the_email_package_makes_of_it(fields, page, name, local, number):
+    address = f"{local.replace('..', '.')}@example.com"
+    message_id = f"<3f0c2f6e-8d7a-4b5e-9c1d-2a3b4c5d6e7f.{number}@mail.moa.example>"
+    made = Skeleton(content.build_personal(written(page=page, **fields)).mime)
+    values = {"name": name, "address": address, "message_id": message_id}
+
+    assert without_boundaries(made.fill(**values)) == without_boundaries(
+        by_the_email_package(fields, page, **values)
+    )
+
 
 
 def test_the_lines_of_a_quoted_printable_part_without_a_name_stay_byte_for_byte():
@@ -132,10 +186,10 @@ def test_a_broadcast_without_placeholders_differs_in_to_and_message_id_only():
 
     filled = Skeleton(built.mime).fill(**PLAIN)
 
-    assert filled.endswith(built.mime)
-    top = filled.removesuffix(built.mime)
-    assert top.count(b"\r\n") == 2
-    assert top.endswith(b"Message-ID: <1.2@moa.example>\r\n")
+    to = b"To: =?utf-8?b?6rmA7LKg7IiY?= <kim@example.com>\r\n"
+    assert filled.count(to) == 1
+    own = filled.replace(to, b"").replace(b"Message-ID: <1.2@moa.example>", b"Message-ID: <>")
+    assert own == built.mime
 
 
 @pytest.mark.parametrize(
@@ -210,3 +264,22 @@ def test_attachments_of_a_broadcast_arrive_as_they_were():
 
     payloads = {part.get_content_type(): part.get_payload(decode=True) for part in mail.walk()}
     assert payloads["application/pdf"] == bytes(range(256)) * 20
+
+
+def test_hardly_anybody_takes_the_long_way(monkeypatch: pytest.MonkeyPatch):
+    """Only whose name makes a line pass 998 octets, or cannot be printed."""
+    long_ways: list[str] = []
+    walk = Text.fill_the_long_way
+
+    def noted(self: Text, values: dict[str, str]) -> tuple[str, bytes]:
+        long_ways.append(values["name"])
+        return walk(self, values)
+
+    monkeypatch.setattr(Text, "fill_the_long_way", noted)
+    made = skeleton(body=f"{'x' * 900} {NAME}\n{NAME}\n")
+    names = ["김철수", "Kim", "O'Neil & Söhne", "가" * 30, "나" * 40, "Kim\u2028"]
+
+    for name in names:
+        made.fill(**PLAIN | {"name": name})
+
+    assert long_ways == ["나" * 40, "Kim\u2028"]

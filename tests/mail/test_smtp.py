@@ -59,6 +59,7 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mail.transport.session.CONNECT_PATIENCE", 0.2)
     for phase in mail_smtp.PATIENCE:
         monkeypatch.setitem(mail_smtp.PATIENCE, phase, 0.2)
 
@@ -153,7 +154,7 @@ def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
     with pytest.raises(InterruptedError):
         offer(transport, watch=Watch(refusal=InterruptedError()))
 
-    assert transport.dialogue is None
+    assert transport.session is None
     assert offer(transport, "second@example.com").is_plain_acceptance
     assert (smtp.commands["data"], smtp.commands["dot"], smtp.connections) == (2, 1, 2)
     assert smtp.recipients() == {"second@example.com": 1}
@@ -166,7 +167,7 @@ def test_i5_a_dot_that_could_not_be_written_was_not_sent(smtp, transport):
     def cut() -> None:
         smtp.stop()
         broken = select.poll()
-        broken.register(transport.dialogue.sock, select.POLLHUP | select.POLLERR)
+        broken.register(transport.session.dialogue.sock, select.POLLHUP | select.POLLERR)
         assert broken.poll(5_000)
 
     watch.before_dot = cut  # type: ignore[method-assign]

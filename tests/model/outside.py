@@ -71,7 +71,9 @@ class FakeTransport:
     def open(self) -> Answer | None:
         return None
 
-    def deliver(self, envelope: Envelope, watch: Watch) -> Answer:
+    def deliver(
+        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
+    ) -> Answer:
         told = self.script.pop(0) if self.script else TAKEN
         self.last = None
         self.point()  # offered: connection, MAIL, RCPT, content
@@ -86,6 +88,9 @@ class FakeTransport:
         self.point()  # the reply, or its absence, was noticed
         self.last = told
         return told.answer
+
+    def withdraw(self) -> None:
+        """Nothing was announced."""
 
     def close(self) -> None:
         """Nothing to leave."""

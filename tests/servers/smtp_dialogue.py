@@ -32,7 +32,7 @@ class Dialogue(threading.Thread):
         self.number = number
         self.incoming = bytearray()
         self.outgoing = bytearray()
-        self.sender = ""
+        self.sender: str | None = None
         self.recipients: list[str] = []
 
     def run(self) -> None:
@@ -88,13 +88,16 @@ class Dialogue(threading.Thread):
         self.answer("auth", "235 2.7.0 welcome" if known else "535 5.7.8 who?")
 
     def do_mail(self, rest: str) -> None:
+        self.sender, self.recipients = None, []
         sender = _path(rest)
         if self.answer("mail", "250 2.1.0 ok", [sender]):
-            self.sender, self.recipients = sender, []
+            self.sender = sender
 
     def do_rcpt(self, rest: str) -> None:
         recipient = _path(rest)
-        if self.answer("rcpt", "250 2.1.5 ok", [recipient]):
+        if self.sender is None:
+            self.say("503 5.5.1 MAIL first")
+        elif self.answer("rcpt", "250 2.1.5 ok", [recipient]):
             self.recipients.append(recipient)
 
     def do_data(self, _: str) -> None:
@@ -104,7 +107,7 @@ class Dialogue(threading.Thread):
             self.finish_mail(self.read_mail())
 
     def do_rset(self, _: str) -> None:
-        self.recipients = []
+        self.sender, self.recipients = None, []
         self.answer("rset", "250 2.0.0 ok")
 
     def do_noop(self, _: str) -> None:
@@ -120,13 +123,13 @@ class Dialogue(threading.Thread):
         rule = self.server.rule("dot", self.recipients)
         if rule is None or rule.takes_mail():
             self.server.take(
-                sender=self.sender,
+                sender=self.sender or "",
                 recipients=self.recipients,
                 raw=raw,
                 connection=self.number,
             )
         self.reply(rule, "250 2.0.0 taken")
-        self.recipients = []
+        self.sender, self.recipients = None, []
 
     def answer(self, phase: str, friendly: str, addresses: Sequence[str] = ()) -> bool:
         """Reply to a step, as a rule says or friendly; whether the reply was no error."""
