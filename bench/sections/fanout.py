@@ -41,8 +41,11 @@ def _expansion(moa: Moa, count: int) -> list[Row]:
     assert expanded["rows"] == bare[0]["rows"] == count, (expanded, bare)  # noqa: S101
     seconds = statistics.mean(one["seconds"] for one in bare)
     rate = at_least(
-        *("fanout", f"{count:,} recipients, rate / one bare INSERT … SELECT"),
-        *(seconds / expanded["seconds"], 0.6, "x"),
+        "fanout",
+        f"{count:,} recipients, rate / one bare INSERT … SELECT",
+        seconds / expanded["seconds"],
+        0.6,
+        "x",
         rows_per_second=round(count / expanded["seconds"]),
         bare_per_second=[round(count / one["seconds"]) for one in bare],
     )

@@ -77,8 +77,11 @@ def run(scene: Scene, options: Options) -> list[Row]:
         ),
         _loss("shared: bulk loses to receipts", shared.beside, shared),
         at_least(
-            *("lanes", "shared: bulk's share in a flood"),
-            *(shared.flooded / shared.alone, MINIMUM_SHARE, "x"),
+            "lanes",
+            "shared: bulk's share in a flood",
+            shared.flooded / shared.alone,
+            MINIMUM_SHARE,
+            "x",
             **shared.detail,
         ),
     ]

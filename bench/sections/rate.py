@@ -37,8 +37,11 @@ def _second(moa: Moa, sink: TimedSink, *, seconds: float) -> list[Row]:
     time.sleep(max(0, began + seconds - time.time()))
     rate = sink.rate(began, began + seconds)
     held = at_most(
-        *("rate", f"MAIL_RATE={PER_SECOND}/s over {seconds:g} s, off by"),
-        *(abs(rate / PER_SECOND - 1), 0.05, ""),
+        "rate",
+        f"MAIL_RATE={PER_SECOND}/s over {seconds:g} s, off by",
+        abs(rate / PER_SECOND - 1),
+        0.05,
+        "",
         mails_per_second=round(rate, 2),
         relays=PROCESSES,
         workers=PROCESSES,
@@ -52,8 +55,11 @@ def _second(moa: Moa, sink: TimedSink, *, seconds: float) -> list[Row]:
         for address, commit in committed.items()
     ]
     first = at_most(
-        *("rate", "receipts first: mails that leave before one, p95"),
-        *(percentile(overtaken, 0.95), PER_SECOND, " (a second's)"),
+        "rate",
+        "receipts first: mails that leave before one, p95",
+        percentile(overtaken, 0.95),
+        PER_SECOND,
+        " (a second's)",
         worst=max(overtaken),
         p95_seconds=round(percentile([at[a] - c for a, c in committed.items()], 0.95), 3),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 
 APART = 1_000_000_000
@@ -25,14 +26,17 @@ class WebConfig(AppConfig):
         """Put the stand-in in the place of the outbox; nothing of the shop knows."""
         from payment import mails, services
 
+        replaced: dict[str, Any] = {}
         match os.environ["BENCH_RECEIPTS"]:
             case "nothing":
-                services.mails = SimpleNamespace(  # type: ignore[assignment]
-                    receipt=lambda payment: None, RECEIPT=mails.RECEIPT
-                )
-                services.outbox = SimpleNamespace(send=_stand_in)  # type: ignore[assignment]
+                made = SimpleNamespace(receipt=lambda payment: None, RECEIPT=mails.RECEIPT)
+                replaced = {"mails": made, "outbox": SimpleNamespace(send=_stand_in)}
             case "synchronous":
-                services.outbox = SimpleNamespace(send=_send_now)  # type: ignore[assignment]
+                replaced = {"outbox": SimpleNamespace(send=_send_now)}
+        for name, stand_in in replaced.items():
+            if not hasattr(services, name):
+                raise ImproperlyConfigured(f"payment.services has no {name} to replace")
+            setattr(services, name, stand_in)
 
 
 def _stand_in(_: EmailMessage | None, *, params: Mapping[str, Any], **__: Any) -> Any:
