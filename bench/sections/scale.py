@@ -48,10 +48,10 @@ def _compare(small: Moa, large: Moa, *, many: int, rounds: int) -> list[Row]:
 
 
 def _fill(acts: Asked, count: int) -> int:
-    """Half of the Deliveries were sent, half are due."""
+    """Half of the Deliveries are receipts that were sent, half a broadcast's that are due."""
     terms = acts.ask("product", subscribers=1)["terms"]
     message = int(acts.ask("publish", terms=terms)["message"])
-    acts.ask("fill", message=message, sent=count // 2, waiting=count // 2)
+    acts.ask("fill", message=message, receipts=count // 2, waiting=count // 2)
     return message
 
 
