@@ -44,6 +44,14 @@ class Moa:
         self.processes = Processes(self.environ)
         self.named: dict[str, int] = {}
         self._shop: Asked | None = None
+        self._programs: list[Asked] = []
+
+    def acts(self, **environ: str) -> Asked:
+        """Start the program `bench.acts`; it ends with this Moa. `environ` is added to its own."""
+        asked = Asked("-m", "bench.answering", "bench.acts", environ=self.environ | environ)
+        self._programs.append(asked)
+        asked.ask("ready")
+        return asked
 
     @property
     def shop(self) -> Asked:
@@ -59,6 +67,14 @@ class Moa:
         self.worker(*worker)
         return self
 
+    def crew(self, *workers: tuple[str, ...], relays: int = 1) -> None:
+        """Start relays, and a worker for each set of options, all at once; wait until they work."""
+        started = {f"relay{number}": self.processes.relay() for number in range(relays)}
+        for number, options in enumerate(workers):
+            started[f"worker{number}"] = self.processes.worker(*options)
+        for name, process in started.items():
+            self._named(name, process)
+
     def relay(self) -> Process:
         return self._named("relay", self.processes.relay())
 
@@ -66,13 +82,13 @@ class Moa:
         """Start one more worker, such as `worker("-Q", "mail.bulk", name="bulk")`."""
         return self._named(name, self.processes.worker(*(options or WORKER), **environ))
 
-    def web(self, *options: str) -> int:
+    def web(self, *options: str, **environ: str) -> int:
         """Start gunicorn with two workers, unless told otherwise; returns its port."""
         port = free_port()
         arguments = ["-m", "gunicorn", "moa.wsgi", f"--bind=127.0.0.1:{port}"]
         process = Process(
             *(*arguments, *(options or ("--workers=2",))),
-            environ=self.environ,
+            environ=self.environ | environ,
             name="web",
             ready="Booting worker",
         )
@@ -98,13 +114,17 @@ class Moa:
         """A session of its own on Moa's database, autocommit."""
         return psycopg.connect(self.postgresql.url(self.name), autocommit=True)
 
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        with self.database() as session:
+            return session.execute(query.encode(), values).fetchall()
+
     def manage(self, *arguments: str) -> str:
         return manage(self.environ, *arguments)
 
     def stop(self) -> str:
         """End its processes as a deployment does, and throw it away; returns what they printed."""
-        if self._shop:
-            self._shop.discard()
+        self._end_programs()
         for process in self.processes.started:
             process.stop()
         printed = self.processes.discard()
@@ -114,9 +134,12 @@ class Moa:
 
     def discard(self) -> None:
         """End what still runs."""
-        if self._shop:
-            self._shop.discard()
+        self._end_programs()
         self.processes.discard()
+
+    def _end_programs(self) -> None:
+        for program in [*self._programs, *([self._shop] if self._shop else [])]:
+            program.discard()
 
     def _named(self, name: str, process: Process) -> Process:
         self.named[name] = process.wait_ready().popen.pid

@@ -1,0 +1,119 @@
+"""Probes: what single steps cost when the tables are as full as they are. Runs inside Moa."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+
+from bench.shop import administrator
+from mail import claims, delivery
+from mail.models import Batch, Lane
+from mail.relay import dispatch, upkeep
+from mail.relay.rescue import Rescuer
+
+BATCH = 50
+
+FILL = [
+    """INSERT INTO mail_batch (lane, size, worker, server_started, begun, through_id, recalled,
+              rescued, created_at, published_at, claimed_at, closed_at)
+       SELECT 'bulk', 500, 'bench', '', true, 0, false, false, now(), now(), now(), now()
+         FROM generate_series(0, %(sent)s / 500)""",
+    """INSERT INTO mail_delivery (message_id, lane, address, name, state, expires_at, batch_id,
+              settled_at, code, enhanced, reply, host, attempts)
+       SELECT %(message)s, 'bulk', 'sent' || n || '@moa.example', '구독자 ' || n, 'sent',
+              now() + interval '3 days', (SELECT min(id) FROM mail_batch) + n / 500, now(),
+              '250', '2.0.0', '2.0.0 taken', '127.0.0.1:25', 1
+         FROM generate_series(1, %(sent)s) AS n""",
+    """INSERT INTO mail_delivery (message_id, lane, address, name, due_at, expires_at)
+       SELECT %(message)s, 'bulk', 'waits' || n || '@moa.example', '구독자 ' || n, now(),
+              now() + interval '3 days' FROM generate_series(1, %(waiting)s) AS n""",
+    "UPDATE mail_message SET sent = %(sent)s, queued = %(waiting)s WHERE id = %(message)s",
+    "UPDATE mail_broadcast SET expanded_at = now() WHERE message_id = %(message)s",
+    "VACUUM ANALYZE",
+]
+UNDO = [
+    "UPDATE mail_delivery SET batch_id = NULL WHERE batch_id = %s",
+    "UPDATE mail_batch SET closed_at = now() WHERE id = %s",
+]
+WEAR = """
+    UPDATE mail_batch SET through_id = through_id + 1, begun = true,
+           lease_until = statement_timestamp() + interval '8 seconds' WHERE id = %s
+"""
+
+
+def fill(message: int, sent: int, waiting: int) -> dict[str, int]:
+    """Give a broadcast so many Deliveries that were sent, and so many that are due."""
+    values = {"message": message, "sent": sent, "waiting": waiting}
+    with connection.cursor() as cursor:
+        for statement in FILL:
+            cursor.execute(statement, values)
+    return {}
+
+
+def probe(message: int, mails: int) -> dict[str, float]:
+    """The seconds of each step, once."""
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, step: Callable[..., Any], *given: Any) -> Any:
+        began = time.perf_counter()
+        result = step(*given)
+        seconds[name] = time.perf_counter() - began
+        return result
+
+    (batch,) = timed("dispatch", dispatch.bind, Lane.BULK, BATCH)
+    assert timed("claim", claims.take, batch.pk)  # noqa: S101
+    _undo(batch)
+    (batch,) = dispatch.bind(Lane.BULK, mails)
+    timed("deliver", lambda: delivery.deliver(batch.pk, is_stopping=lambda: False))
+    timed("sweep", lambda: (Rescuer().rescue(), upkeep.turn_rows(), upkeep.requeue_unsure()))
+    timed("retention", upkeep.erase_contents)
+    timed("admin list of deliveries", _get, "/admin/mail/delivery/")
+    timed("admin list of messages", _get, "/admin/mail/message/")
+    timed("progress counts (API)", _get, f"/api/messages/{message}/")
+    return seconds
+
+
+def claim(times: int) -> dict[str, list[float]]:
+    """The seconds of so many claims, each of a fresh Batch."""
+    took = []
+    for _ in range(times):
+        (batch,) = dispatch.bind(Lane.BULK, BATCH)
+        began = time.perf_counter()
+        assert claims.take(batch.pk)  # noqa: S101
+        took.append(time.perf_counter() - began)
+        _undo(batch)
+    return {"seconds": took}
+
+
+def wear(updates: int) -> dict[str, float]:
+    """Move the cursors of Batches so many times, each 500 times, as their workers do."""
+    began = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+        for _ in range(updates // 500):
+            batch = Batch.objects.create(lane=Lane.BULK, size=0)
+            for _ in range(500):
+                cursor.execute(WEAR, [batch.pk])
+            cursor.execute(UNDO[1], [batch.pk])
+        cursor.execute("SET synchronous_commit = on")
+    return {"seconds": time.monotonic() - began}
+
+
+def _undo(batch: Batch) -> None:
+    """Bring the Deliveries of a claimed Batch back to the queue, and close it."""
+    with connection.cursor() as cursor:
+        for statement in UNDO:
+            cursor.execute(statement, [batch.pk])
+
+
+_browser: list[Client] = []
+
+
+def _get(path: str) -> None:
+    if not _browser:
+        _browser.append(Client(SERVER_NAME="127.0.0.1"))
+        _browser[0].force_login(administrator())
+    answer = _browser[0].get(path)
+    assert answer.status_code == 200, (path, answer.status_code)  # noqa: S101
