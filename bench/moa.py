@@ -30,13 +30,14 @@ class Moa:
         rabbitmq: RabbitMQ,
         *,
         name: str,
+        broker_url: str,
         email_url: str,
         environ: Mapping[str, str],
     ) -> None:
         self.postgresql, self.rabbitmq, self.name = postgresql, rabbitmq, name
         self.environ = production(
             database_url=postgresql.url(name),
-            broker_url=rabbitmq.add_vhosts(name)[0],
+            broker_url=broker_url,
             email_url=email_url,
             folder=Path(tempfile.mkdtemp(prefix="moa-bench-")),
         ) | dict(environ)
@@ -63,8 +64,10 @@ class Moa:
 
     def start(self, *worker: str) -> "Moa":
         """Start a relay and a worker (`-c 2` unless told otherwise) and wait until they work."""
-        self.relay()
-        self.worker(*worker)
+        relay, process = self.processes.relay(), self.processes.worker(*(worker or WORKER))
+        self.shop.ask("ready")
+        self._named("relay", relay)
+        self._named("worker", process)
         return self
 
     def crew(self, *workers: tuple[str, ...], relays: int = 1) -> None:
@@ -126,10 +129,12 @@ class Moa:
         """End its processes as a deployment does, and throw it away; returns what they printed."""
         self._end_programs()
         for process in self.processes.started:
+            if process.is_running():
+                process.popen.terminate()
+        for process in self.processes.started:
             process.stop()
         printed = self.processes.discard()
         drop_database(self.postgresql, self.name)
-        self.rabbitmq.delete_vhost(self.name)
         return printed
 
     def discard(self) -> None:

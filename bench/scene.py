@@ -33,6 +33,7 @@ class Scene:
         self.rabbitmq = RabbitMQ(self.folder / "rabbitmq")
         self.began = time.monotonic()
         self.made = 0
+        self.vhosts: list[str] = []
 
     def __enter__(self) -> "Scene":
         self.say("starting PostgreSQL and RabbitMQ")
@@ -72,6 +73,7 @@ class Scene:
             self.postgresql,
             self.rabbitmq,
             name=self.fresh_name("moa"),
+            broker_url=self.vhost(),
             email_url=email_url,
             environ=environ,
         )
@@ -87,6 +89,12 @@ class Scene:
     def servers(self) -> dict[str, int]:
         """The pids of the servers, for `measure.measured`."""
         return moa.servers(self.postgresql, self.rabbitmq)
+
+    def vhost(self) -> str:
+        """The URL of a virtual host that nobody has used; they are made a dozen at a time."""
+        if not self.vhosts:
+            self.vhosts = self.rabbitmq.add_vhosts(*(self.fresh_name("vhost") for _ in range(12)))
+        return self.vhosts.pop()
 
     def fresh_name(self, kind: str) -> str:
         """A name for a database or a virtual host that this scene has not used yet."""

@@ -92,7 +92,7 @@ class Peer:
         return dict(os.environ) | {
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "DATABASE_URL": scene.postgresql.url(name),
-            "BROKER_URL": scene.rabbitmq.add_vhosts(name)[0] if self.celery else "",
+            "BROKER_URL": scene.vhost() if self.celery else "",
             "SMTP_PORT": str(sink.port),
             "NOTICE": str(notice),
             "APP": self.app,
