@@ -1,5 +1,6 @@
 """Rows: what the final table shows, one line each."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,8 @@ def reported(section: str, name: str, measured: str, **detail: Any) -> Row:
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of the values do not exceed (nearest rank); `share` within 0..1."""
     ordered = sorted(values)
-    return ordered[max(0, -(-int(len(ordered) * share * 1000) // 1000) - 1)]
+    rank = math.ceil(round(share * len(ordered), 6))  # 0.07 * 100 is a little more than 7
+    return ordered[max(rank, 1) - 1]
 
 
 def spread(rates: Sequence[float]) -> str:

@@ -19,7 +19,8 @@ class Limit:
 
     def __init__(self, *, sessions: int = 2) -> None:
         self.sessions = sessions
-        self.title = f"smtp-source, {sessions} sessions (the limit)"
+        plural = "s" if sessions > 1 else ""
+        self.title = f"smtp-source, {sessions} session{plural} (the limit)"
         self.octets = 0
         self.sink: Sink
 

@@ -171,7 +171,6 @@ def test_every_octet_is_what_the_email_package_makes_of_it(fields, page, name, l
     )
 
 
-
 def test_the_lines_of_a_quoted_printable_part_without_a_name_stay_byte_for_byte():
     mime = content.build_personal(notice(body=LONG)).mime
     unchanged = mime[mime.index("".join(f"={octet:02X}" for octet in "변".encode()).encode()) :]
