@@ -7,6 +7,7 @@ broadcast under a flood of receipts that were recorded before and become due at 
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bench.asked import Asked
@@ -32,6 +33,15 @@ BATCH_SECONDS = """
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - claimed_at))
       FROM mail_batch WHERE lane = 'bulk' AND closed_at IS NOT NULL AND through_id > 0
 """
+STAGES = """
+    SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM created_at - due)),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM claimed_at - created_at)),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - claimed_at))
+      FROM mail_batch JOIN LATERAL (SELECT min(message.created_at) AS due
+           FROM mail_delivery AS delivery JOIN mail_message AS message
+             ON message.id = delivery.message_id WHERE batch_id = mail_batch.id) AS first ON true
+     WHERE lane = 'transactional' AND closed_at IS NOT NULL AND created_at > %s
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,10 @@ class Lanes:
     beside: float
     flooded: float
     flood_rate: float
+    to_bind: float
+    """Of receipts beside the broadcast: from recorded to bound, then claimed, then closed; p95."""
+    to_claim: float
+    to_close: float
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -111,6 +125,7 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
     began = time.time()
     busy = _latencies(acts, receipts, sizes.receipts)
     beside = bulk.rate(began, time.time())
+    ((to_bind, to_claim, to_close),) = moa.rows(STAGES, datetime.fromtimestamp(began, UTC))
     count, released = receipts.count, acts.ask("release_receipts")["at"]
     flooded = _rate(bulk, sizes.seconds)
     flood_rate = (receipts.count - count) / (time.time() - released)
@@ -127,6 +142,9 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
         beside=beside,
         flooded=flooded,
         flood_rate=flood_rate,
+        to_bind=float(to_bind),
+        to_claim=float(to_claim),
+        to_close=float(to_close),
     )
 
 
