@@ -115,7 +115,9 @@ def peers() -> list[Contender]:
         Peer("Django send(), connection per mail", "django_per_mail"),
         Peer("Django send_messages(), one connection", "django_one_connection"),
         NAIVE,
-        Peer("django-celery-email, chunks of 100", "celery_email", app="djcelery_email", celery=True),
+        Peer(
+            "django-celery-email, chunks of 100", "celery_email", app="djcelery_email", celery=True
+        ),
         Peer("django-post-office, 2 processes", "post_office", app="post_office", database=True),
         Peer("django-mailer", "mailer", app="mailer", database=True),
         Peer("FastAPI + fastapi-mail + Celery", "fastapi_celery", celery=True),
