@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from bench.asked import Asked
-from tests.servers.ports import free_port
+from tests.servers.ports import free_port, wait_until
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.processes import PROJECT, Process, Processes
 from tests.servers.rabbitmq import RabbitMQ
@@ -72,11 +72,17 @@ class Moa:
 
     def crew(self, *workers: tuple[str, ...], relays: int = 1) -> None:
         """Start relays, and a worker for each set of options, all at once; wait until they work."""
-        started = {f"relay{number}": self.processes.relay() for number in range(relays)}
-        for number, options in enumerate(workers):
-            started[f"worker{number}"] = self.processes.worker(*options)
-        for name, process in started.items():
-            self._named(name, process)
+        leading = [self.processes.relay() for _ in range(relays)]
+        started = [self.processes.worker(*options) for options in workers]
+        for number, worker in enumerate(started):
+            self._named(f"worker{number}", worker)
+        wait_until(  # one leads; the others say nothing as long as they wait
+            lambda: any(relay.ready.search(relay.output()) for relay in leading),
+            seconds=60,
+            what="a relay",
+            alive=self.trouble,
+        )
+        self.named |= {f"relay{number}": one.popen.pid for number, one in enumerate(leading)}
 
     def relay(self) -> Process:
         return self._named("relay", self.processes.relay())

@@ -4,32 +4,40 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
 
 from bench.shop import administrator
-from mail import claims, delivery
-from mail.models import Batch, Lane
+from mail import claims, delivery, outbox
+from mail.models import Batch, Lane, Message
 from mail.relay import dispatch, upkeep
 from mail.relay.rescue import Rescuer
+from payment.mails import RECEIPT
 
 BATCH = 50
 
+COPY = """
+    INSERT INTO mail_message (uuid, mime, text, html, {columns})
+    SELECT gen_random_uuid(), '', '', '', {columns}
+      FROM mail_message, generate_series(1, %(receipts)s) WHERE id = %(receipt)s
+"""
 FILL = [
     """INSERT INTO mail_batch (lane, size, worker, server_started, begun, through_id, recalled,
               rescued, created_at, published_at, claimed_at, closed_at)
-       SELECT 'bulk', 500, 'bench', '', true, 0, false, false, now(), now(), now(), now()
-         FROM generate_series(0, %(sent)s / 500)""",
+       SELECT 'transactional', 500, 'bench', '', true, 0, false, false, now(), now(), now(), now()
+         FROM generate_series(0, %(receipts)s / 500)""",
     """INSERT INTO mail_delivery (message_id, lane, address, name, state, expires_at, batch_id,
               settled_at, code, enhanced, reply, host, attempts)
-       SELECT %(message)s, 'bulk', 'sent' || n || '@moa.example', '구독자 ' || n, 'sent',
-              now() + interval '3 days', (SELECT min(id) FROM mail_batch) + n / 500, now(),
+       SELECT id, lane, 'buyer' || id || '@moa.example', '', 'sent', now() + interval '1 day',
+              (SELECT min(id) FROM mail_batch) + (id - %(receipt)s - 1) / 500, now(),
               '250', '2.0.0', '2.0.0 taken', '127.0.0.1:25', 1
-         FROM generate_series(1, %(sent)s) AS n""",
+         FROM mail_message WHERE id > %(receipt)s""",
+    """UPDATE mail_message SET sent = 1, queued = 0 WHERE id > %(receipt)s""",
     """INSERT INTO mail_delivery (message_id, lane, address, name, due_at, expires_at)
        SELECT %(message)s, 'bulk', 'waits' || n || '@moa.example', '구독자 ' || n, now(),
               now() + interval '3 days' FROM generate_series(1, %(waiting)s) AS n""",
-    "UPDATE mail_message SET sent = %(sent)s, queued = %(waiting)s WHERE id = %(message)s",
+    "UPDATE mail_message SET queued = %(waiting)s WHERE id = %(message)s",
     "UPDATE mail_broadcast SET expanded_at = now() WHERE message_id = %(message)s",
     "VACUUM ANALYZE",
 ]
@@ -43,11 +51,16 @@ WEAR = """
 """
 
 
-def fill(message: int, sent: int, waiting: int) -> dict[str, int]:
-    """Give a broadcast so many Deliveries that were sent, and so many that are due."""
-    values = {"message": message, "sent": sent, "waiting": waiting}
+def fill(message: int, receipts: int, waiting: int) -> dict[str, int]:
+    """So many receipts that were sent, each a Message of its own, and a broadcast's due mails."""
+    mail = EmailMessage("영수증", "감사합니다.\n", to=["buyer@moa.example"])
+    receipt = outbox.send(mail, kind=RECEIPT).pk
+    left_out = ("id", "uuid", "key", "mime", "text", "html")
+    columns = [str(field.column) for field in Message._meta.concrete_fields]
+    copied = ", ".join(column for column in columns if column not in left_out)
+    values = {"message": message, "receipt": receipt, "receipts": receipts, "waiting": waiting}
     with connection.cursor() as cursor:
-        for statement in FILL:
+        for statement in (COPY.format(columns=copied), *FILL):
             cursor.execute(statement, values)
     return {}
 

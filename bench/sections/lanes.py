@@ -1,12 +1,13 @@
 """lanes: receipts keep their latency while a broadcast runs, and the broadcast keeps its pace.
 
 Once with a worker for each lane, once with one slot for both. In each: receipts on an idle
-system; a broadcast alone; the broadcast with a receipt every 100 ms; the broadcast under a flood
-of receipts that were recorded before and become due at one moment.
+system; a broadcast alone, at first and at last; the broadcast with a receipt every 100 ms; the
+broadcast under a flood of receipts that were recorded before and become due at one moment.
 """
 
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bench.asked import Asked
@@ -32,6 +33,15 @@ BATCH_SECONDS = """
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - claimed_at))
       FROM mail_batch WHERE lane = 'bulk' AND closed_at IS NOT NULL AND through_id > 0
 """
+STAGES = """
+    SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM created_at - due)),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM claimed_at - created_at)),
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - claimed_at))
+      FROM mail_batch JOIN LATERAL (SELECT min(message.created_at) AS due
+           FROM mail_delivery AS delivery JOIN mail_message AS message
+             ON message.id = delivery.message_id WHERE batch_id = mail_batch.id) AS first ON true
+     WHERE lane = 'transactional' AND closed_at IS NOT NULL AND created_at > %s
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,10 @@ class Lanes:
     beside: float
     flooded: float
     flood_rate: float
+    to_bind: float
+    """Of receipts beside the broadcast: from recorded to bound, then claimed, then closed; p95."""
+    to_claim: float
+    to_close: float
 
     @property
     def detail(self) -> dict[str, Any]:
@@ -61,7 +75,7 @@ class Lanes:
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    sizes = Sizes(30_000, 20, 1500, 2) if options.quick else Sizes(100_000, 100, 5000, 5)
+    sizes = Sizes(30_000, 20, 500, 2) if options.quick else Sizes(150_000, 100, 5000, 4)
     own, shared = measure(scene, DEDICATED, sizes), measure(scene, SHARED, sizes)
     waited = (shared.busy_p95 - shared.idle_p95) / shared.batch
     return [
@@ -107,12 +121,16 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
     idle = _latencies(acts, receipts, sizes.receipts)
     message = acts.ask("publish", terms=terms)["message"]
     wait_until(lambda: moa.rows(EXPANDED, message), seconds=60, what="the expansion")
-    alone = _rate(bulk, sizes.seconds)
+    before = _rate(bulk, sizes.seconds)
     began = time.time()
     busy = _latencies(acts, receipts, sizes.receipts)
     beside = bulk.rate(began, time.time())
-    released, before = acts.ask("release_receipts")["at"], receipts.count
+    ((to_bind, to_claim, to_close),) = moa.rows(STAGES, datetime.fromtimestamp(began, UTC))
+    count, released = receipts.count, acts.ask("release_receipts")["at"]
     flooded = _rate(bulk, sizes.seconds)
+    flood_rate = (receipts.count - count) / (time.time() - released)
+    receipts.wait_for(count + sizes.flood, seconds=120)
+    after = _rate(bulk, sizes.seconds)
     ((waiting,),) = moa.rows(WAITING, message)
     assert waiting, "the broadcast was over too early: the figures compare nothing"  # noqa: S101
     ((batch,),) = moa.rows(BATCH_SECONDS)
@@ -120,10 +138,13 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
         idle_p95=percentile(idle, 0.95),
         busy_p95=percentile(busy, 0.95),
         batch=float(batch),
-        alone=alone,
+        alone=(before + after) / 2,
         beside=beside,
         flooded=flooded,
-        flood_rate=(receipts.count - before) / (time.time() - released),
+        flood_rate=flood_rate,
+        to_bind=float(to_bind),
+        to_claim=float(to_claim),
+        to_close=float(to_close),
     )
 
 

@@ -20,12 +20,11 @@ WARM = 2  # rounds that are not counted
 def run(scene: Scene, options: Options) -> list[Row]:
     """A row for each step, and one for a claim after many updates."""
     many = options.pick(1_000_000, 50_000)
-    updates, claims = options.pick(1_000_000, 20_000), options.pick(200, 60)
     with TimedSink() as sink, scene.moa(sink.url) as small, scene.moa(sink.url) as large:
-        return [
-            *_compare(small, large, many=many, rounds=options.pick(50, 16)),
-            _after_updates(small, updates=updates, claims=claims),
-        ]
+        rows = _compare(small, large, many=many, rounds=options.pick(50, 16))
+    with scene.moa("smtp://127.0.0.1:9") as fresh, scene.moa("smtp://127.0.0.1:9") as worn:
+        updates = options.pick(1_000_000, 20_000)
+        return [*rows, _after_updates(fresh, worn, updates=updates, turns=options.pick(30, 6))]
 
 
 def _compare(small: Moa, large: Moa, *, many: int, rounds: int) -> list[Row]:
@@ -48,20 +47,25 @@ def _compare(small: Moa, large: Moa, *, many: int, rounds: int) -> list[Row]:
 
 
 def _fill(acts: Asked, count: int) -> int:
-    """Half of the Deliveries were sent, half are due."""
+    """Half of the Deliveries are receipts that were sent, half a broadcast's that are due."""
     terms = acts.ask("product", subscribers=1)["terms"]
     message = int(acts.ask("publish", terms=terms)["message"])
-    acts.ask("fill", message=message, sent=count // 2, waiting=count // 2)
+    acts.ask("fill", message=message, receipts=count // 2, waiting=count // 2)
     return message
 
 
-def _after_updates(moa: Moa, *, updates: int, claims: int) -> Row:
-    acts = moa.acts()
-    acts.ask("claim", times=claims // 4)
-    before = acts.ask("claim", times=claims)["seconds"]
-    acts.ask("wear", updates=updates)
-    after = acts.ask("claim", times=claims)["seconds"]
-    return _row(f"a claim after {updates:,} updates / before", before, after)
+def _after_updates(fresh: Moa, worn: Moa, *, updates: int, turns: int) -> Row:
+    """Claims where nothing has happened, and where cursors moved so often, by turns."""
+    asked = [fresh.acts(), worn.acts()]
+    for acts in asked:
+        _fill(acts, FEW)
+    asked[1].ask("wear", updates=updates)
+    took: list[list[float]] = [[], []]
+    for number in range(turns + 1):
+        for acts, found in zip(asked, took, strict=True):
+            seconds = acts.ask("claim", times=10)["seconds"]
+            found += seconds if number else []  # the first turn warms up
+    return _row(f"a claim after {updates:,} updates / before", *took)
 
 
 def _row(name: str, few: list[float], many: list[float]) -> Row:
