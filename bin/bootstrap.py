@@ -1,6 +1,6 @@
-"""Make the project's virtual environment, with nothing but the standard library.
+"""Make a virtual environment of the project's, with nothing but the standard library.
 
-`bin/up` and `bin/test` share it. `.venv` carries a stamp of what was installed into it, written
+`bin/up` and `bin/test` share `.venv`; the benchmark has its own. Each carries a stamp of what was installed into it, written
 last: without one it was left half made, and is made anew.
 """
 
@@ -23,8 +23,8 @@ NEEDED = (3, 11)
 CANNOT = 3  # the exit code of a machine that lacks something
 
 
-def environment(requirements: str, project: Path = PROJECT) -> Path:
-    """The Python of `.venv`, with what the requirements file names installed, pinned.
+def environment(requirements: str, project: Path = PROJECT, folder: str = ".venv") -> Path:
+    """The Python of `folder`, with what the requirements file names installed, pinned.
 
     Installs only what changed since the last time. Ends the program with a sentence and exit
     code 3 when the machine lacks something.
@@ -34,13 +34,12 @@ def environment(requirements: str, project: Path = PROJECT) -> Path:
     lock = os.open(str(project), os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # bin/up and bin/test may start at the same time
-        return prepared(requirements, project)
+        return prepared(requirements, project, project / folder)
     finally:
         os.close(lock)
 
 
-def prepared(requirements: str, project: Path) -> Path:
-    folder = project / ".venv"
+def prepared(requirements: str, project: Path, folder: Path) -> Path:
     python = folder / "bin" / "python"
     stamp = folder / "moa.json"
     wanted = wanted_stamp(requirements, project)
@@ -48,7 +47,7 @@ def prepared(requirements: str, project: Path) -> Path:
     if wanted.items() <= found.items() and python.exists():
         return python
     if found.get("python") != wanted["python"] or not python.exists():
-        say(f"Moa: making .venv with Python {wanted['python']} …")
+        say(f"Moa: making {folder.name} with Python {wanted['python']} …")
         create(folder)
     stamp.unlink(missing_ok=True)
     install(requirements, project, python)
@@ -57,17 +56,19 @@ def prepared(requirements: str, project: Path) -> Path:
 
 
 def wanted_stamp(requirements: str, project: Path) -> dict[str, str]:
-    """What a finished `.venv` says of itself: its Python, and a digest of each file it followed."""
-    files = [requirements, *included(project / requirements)]
+    """What a finished environment says of itself: its Python, and a digest of each file it followed."""
+    files = [requirements, *included(requirements, project)]
     stamp = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
     for name in (*files, "constraints.txt"):
         stamp[name] = hashlib.sha256((project / name).read_bytes()).hexdigest()
     return stamp
 
 
-def included(file: Path) -> list[str]:
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [line[3:].strip() for line in lines if line.startswith("-r ")]
+def included(requirements: str, project: Path) -> list[str]:
+    lines = (project / requirements).read_text(encoding="utf-8").splitlines()
+    beside = os.path.dirname(requirements)
+    names = [line[3:].strip() for line in lines if line.startswith("-r ")]
+    return [os.path.normpath(os.path.join(beside, name)) for name in names]
 
 
 def read_stamp(stamp: Path) -> dict[str, str]:

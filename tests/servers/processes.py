@@ -128,6 +128,6 @@ class Processes:
     def _start(
         self, *arguments: str, name: str, ready: str, environ: Mapping[str, str]
     ) -> Process:
-        process = Process(*arguments, name=name, ready=ready, environ=self.environ | environ)
+        process = Process(*arguments, name=name, ready=ready, environ=self.environ | dict(environ))
         self.started.append(process)
         return process

@@ -1,0 +1,1 @@
+"""The benchmark: Moa beside its peers and beside the limit, on servers of its own."""

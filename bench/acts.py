@@ -1,0 +1,118 @@
+"""The program that the sections about one Moa ask: `python -m bench.answering bench.acts`.
+
+What `bench.shop` does, and more; moments are of the clock `time`, as those of `bench.timed_sink`.
+"""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from knox.models import AuthToken
+
+from bench import expansion, probes
+from bench.shop import administrator, product, publish, ready, seller
+from mail import outbox
+from payment import gateways, mails, services
+from payment.gateways import Approval
+from payment.models import Payment
+from payment.vat import supply_value
+from seller.models import Product
+
+MAKE_DUE = """
+    UPDATE mail_delivery SET due_at = now()
+     WHERE message_id IN (SELECT id FROM mail_message WHERE kind = %s) AND due_at > now()
+"""
+
+
+def open_shop() -> dict[str, Any]:
+    """A product to buy, its price, and a token of the API for its seller's staff."""
+    found = product(subscribers=0)
+    seller().staff.add(administrator())
+    return found | {"token": AuthToken.objects.create(administrator())[1]}
+
+
+def open_payments(count: int) -> dict[str, list[int]]:
+    """So many payments that wait to be confirmed, each of a buyer of its own."""
+    bought, first = Product.objects.order_by("pk")[0], Payment.objects.count()
+    supply = supply_value(bought.price)
+    rows = [
+        Payment(
+            order_number=f"order-{number}",
+            product=bought,
+            provider=gateways.DEFAULT.name,
+            buyer_address=f"buyer{number}@moa.example",
+            buyer_name="홍길동",
+            amount=bought.price,
+            supply_amount=supply,
+            vat_amount=bought.price - supply,
+        )
+        for number in range(first, first + count)
+    ]
+    return {"payments": [row.pk for row in Payment.objects.bulk_create(rows, batch_size=1000)]}
+
+
+def statements(payment: int, price: int, token: str) -> dict[str, Any]:
+    """How many statements it takes to confirm a payment by the API."""
+    client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Token {token}"})
+    told = {"payment_key": f"sandbox_{payment}", "amount": price}
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.post(
+            f"/api/payments/{payment}/confirm/", told, content_type="application/json"
+        )
+    assert answer.status_code == 200, answer.content  # noqa: S101
+    return {"count": len(captured), "sql": [query["sql"][:120] for query in captured]}
+
+
+def send_receipts(count: int, every: float) -> dict[str, dict[str, float]]:
+    """Complete payments, one each `every` seconds; when each buyer's receipt was committed."""
+    committed = {}
+    for payment in Payment.objects.filter(pk__in=open_payments(count)["payments"]):
+        began = time.monotonic()
+        services.complete_payment(payment_id=payment.pk, approval=_approval(payment))
+        committed[payment.buyer_address] = time.time()
+        time.sleep(max(0, began + every - time.monotonic()))
+    return {"committed": committed}
+
+
+def hoard_receipts(count: int) -> dict[str, int]:
+    """Record so many receipts that become due when they are released."""
+    payment = Payment.objects.get(pk=open_payments(1)["payments"][0])
+    payment.approved_at, later = timezone.now(), timezone.now() + timedelta(hours=1)
+    with transaction.atomic():
+        for number in range(count):
+            payment.buyer_address = f"flood{number}@moa.example"
+            outbox.send(mails.receipt(payment), kind=mails.RECEIPT, send_at=later)
+    return {"count": count}
+
+
+def release_receipts() -> dict[str, float]:
+    """Make them due, all at once; the moment of the commit."""
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_DUE, [mails.RECEIPT.name])
+    return {"at": time.time()}
+
+
+def _approval(payment: Payment) -> Approval:
+    return Approval(
+        payment_key=f"sandbox_{payment.pk}",
+        order_number=payment.order_number,
+        amount=payment.amount,
+        currency="KRW",
+        method="신용카드 ****-1234",
+        approved_at=timezone.now(),
+    )
+
+
+ORDERS = {
+    order.__name__: order
+    for order in (
+        *(ready, product, publish, open_shop, open_payments, statements),
+        *(send_receipts, hoard_receipts, release_receipts),
+        *(expansion.publish_in_the_admin, expansion.expand, expansion.insert_bare),
+        *(expansion.cancel, probes.fill, probes.probe, probes.claim, probes.wear),
+    )
+}

@@ -1,0 +1,214 @@
+"""A whole Moa on the servers of the scene, run as production runs it."""
+
+import secrets
+import subprocess
+import sys
+import tempfile
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from bench.asked import Asked
+from tests.servers.ports import free_port, wait_until
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.processes import PROJECT, Process, Processes
+from tests.servers.rabbitmq import RabbitMQ
+
+WORKER = ("-c", "2")
+TEMPLATE = "moa_template"
+
+
+class Moa:
+    """One shop: its own database and virtual host, a program that acts for it, its processes."""
+
+    def __init__(
+        self,
+        postgresql: PostgreSQL,
+        rabbitmq: RabbitMQ,
+        *,
+        name: str,
+        broker_url: str,
+        email_url: str,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.postgresql, self.rabbitmq, self.name = postgresql, rabbitmq, name
+        self.environ = production(
+            database_url=postgresql.url(name),
+            broker_url=broker_url,
+            email_url=email_url,
+            folder=Path(tempfile.mkdtemp(prefix="moa-bench-")),
+        ) | dict(environ)
+        make_database(postgresql, name, self.environ)
+        self.processes = Processes(self.environ)
+        self.named: dict[str, int] = {}
+        self._shop: Asked | None = None
+        self._programs: list[Asked] = []
+
+    def acts(self, **environ: str) -> Asked:
+        """Start the program `bench.acts`; it ends with this Moa. `environ` is added to its own."""
+        asked = Asked("-m", "bench.answering", "bench.acts", environ=self.environ | environ)
+        self._programs.append(asked)
+        asked.ask("ready")
+        return asked
+
+    @property
+    def shop(self) -> Asked:
+        """The program `bench.shop`, which acts as the web processes do; started when first used."""
+        if self._shop is None:
+            self._shop = Asked("-m", "bench.answering", "bench.shop", environ=self.environ)
+            self._shop.ask("ready")
+        return self._shop
+
+    def start(self, *worker: str) -> "Moa":
+        """Start a relay and a worker (`-c 2` unless told otherwise) and wait until they work."""
+        relay, process = self.processes.relay(), self.processes.worker(*(worker or WORKER))
+        self.shop.ask("ready")
+        self._named("relay", relay)
+        self._named("worker", process)
+        return self
+
+    def crew(self, *workers: tuple[str, ...], relays: int = 1) -> None:
+        """Start relays, and a worker for each set of options, all at once; wait until they work."""
+        leading = [self.processes.relay() for _ in range(relays)]
+        started = [self.processes.worker(*options) for options in workers]
+        for number, worker in enumerate(started):
+            self._named(f"worker{number}", worker)
+        wait_until(  # one leads; the others say nothing as long as they wait
+            lambda: any(relay.ready.search(relay.output()) for relay in leading),
+            seconds=60,
+            what="a relay",
+            alive=self.trouble,
+        )
+        self.named |= {f"relay{number}": one.popen.pid for number, one in enumerate(leading)}
+
+    def relay(self) -> Process:
+        return self._named("relay", self.processes.relay())
+
+    def worker(self, *options: str, name: str = "worker", **environ: str) -> Process:
+        """Start one more worker, such as `worker("-Q", "mail.bulk", name="bulk")`."""
+        return self._named(name, self.processes.worker(*(options or WORKER), **environ))
+
+    def web(self, *options: str, **environ: str) -> int:
+        """Start gunicorn with two workers, unless told otherwise; returns its port."""
+        port = free_port()
+        arguments = ["-m", "gunicorn", "moa.wsgi", f"--bind=127.0.0.1:{port}"]
+        process = Process(
+            *(*arguments, *(options or ("--workers=2",))),
+            environ=self.environ | environ,
+            name="web",
+            ready="Booting worker",
+        )
+        self.processes.started.append(process)
+        self._named("web", process)
+        return port
+
+    @property
+    def roots(self) -> dict[str, int]:
+        """The pids whose trees do the work, for `measure.measured`."""
+        shop = {"shop": self._shop.popen.pid} if self._shop else {}
+        return self.named | shop | servers(self.postgresql, self.rabbitmq)
+
+    def trouble(self) -> str:
+        """Why nothing will come any more, or nothing: for `wait_until(alive=…)`."""
+        return "\n".join(
+            f"{process.name} ended:\n{process.output()[-3000:]}"
+            for process in self.processes.started
+            if not process.is_running()
+        )
+
+    def database(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        """A session of its own on Moa's database, autocommit."""
+        return psycopg.connect(self.postgresql.url(self.name), autocommit=True)
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        with self.database() as session:
+            return session.execute(query.encode(), values).fetchall()
+
+    def manage(self, *arguments: str) -> str:
+        return manage(self.environ, *arguments)
+
+    def stop(self) -> str:
+        """End its processes as a deployment does, and throw it away; returns what they printed."""
+        self._end_programs()
+        for process in self.processes.started:
+            if process.is_running():
+                process.popen.terminate()
+        for process in self.processes.started:
+            process.stop()
+        printed = self.processes.discard()
+        drop_database(self.postgresql, self.name)
+        return printed
+
+    def discard(self) -> None:
+        """End what still runs."""
+        self._end_programs()
+        self.processes.discard()
+
+    def _end_programs(self) -> None:
+        for program in [*self._programs, *([self._shop] if self._shop else [])]:
+            program.discard()
+
+    def _named(self, name: str, process: Process) -> Process:
+        self.named[name] = process.wait_ready().popen.pid
+        return process
+
+
+def servers(postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> dict[str, int]:
+    """The pids of the servers, whose CPU counts to every contender that uses them."""
+    assert postgresql.process  # noqa: S101
+    return {"postgresql": postgresql.process.pid, "rabbitmq": rabbitmq.pid}
+
+
+def production(
+    *, database_url: str, broker_url: str, email_url: str, folder: Path
+) -> dict[str, str]:
+    """Moa's environment as in production: DEBUG is off and everything is named."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "moa.settings",
+        "DEBUG": "false",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "SECURE_SSL_REDIRECT": "false",
+        "PAYMENT_SANDBOX": "true",
+        "PAYMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "EMAIL_URL": email_url,
+        "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
+        "MOA_VAR": str(folder),
+        "STATIC_ROOT": str(folder / "static"),
+    }
+
+
+def make_database(postgresql: PostgreSQL, name: str, environ: Mapping[str, str]) -> None:
+    """A database with Moa's tables, empty; migrated once and copied from then on."""
+    with psycopg.connect(postgresql.url(), autocommit=True) as session:
+        found = session.execute("SELECT FROM pg_database WHERE datname = %s", [TEMPLATE])
+        if not found.rowcount:
+            session.execute(f"CREATE DATABASE {TEMPLATE}")
+            there = {**environ, "DATABASE_URL": postgresql.url(TEMPLATE)}
+            manage(there, "migrate", "--verbosity=0")
+        session.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}".encode())
+
+
+def drop_database(postgresql: PostgreSQL, name: str) -> None:
+    with psycopg.connect(postgresql.url(), autocommit=True) as session:
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def manage(environ: Mapping[str, str], *arguments: str) -> str:
+    """Run a management command; returns what it prints. Raises CalledProcessError."""
+    ran = subprocess.run(  # noqa: S603
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return ran.stdout

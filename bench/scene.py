@@ -1,0 +1,120 @@
+"""The scene: private servers, on which each section sets up its shops and sinks."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from bench import moa
+from bench.moa import Moa
+from bench.sinks import LoggingSink, Sink
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.rabbitmq import RabbitMQ
+
+POSTGRESQL = {"shared_buffers": "256MB", "max_wal_size": "4GB", "max_connections": "300"}
+"""Beside the settings of the tests, fsync and full_page_writes on among them."""
+
+
+class Scene:
+    """PostgreSQL and RabbitMQ from its start to its end; all else is a section's own.
+
+    Whatever a section left running, as after an error, ends with the scene.
+    """
+
+    def __init__(self) -> None:
+        self.ends = ExitStack()
+        self.folder = Path(tempfile.mkdtemp(prefix="moa-bench-"))
+        self.folder.chmod(0o755)  # PostgreSQL runs as another user
+        self.postgresql = PostgreSQL(self.folder / "postgresql", **POSTGRESQL)
+        self.rabbitmq = RabbitMQ(self.folder / "rabbitmq")
+        self.began = time.monotonic()
+        self.made = 0
+        self.vhosts: list[str] = []
+
+    def __enter__(self) -> "Scene":
+        self.say("starting PostgreSQL and RabbitMQ")
+        self.ends.callback(self.postgresql.discard)
+        self.postgresql.start()
+        self.ends.callback(self.rabbitmq.discard)
+        self.rabbitmq.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ends.close()
+
+    @contextmanager
+    def sink(self, *, pipelining: bool = True, options: tuple[str, ...] = ()) -> Iterator[Sink]:
+        """A fast server that counts; `options` go to `smtp-sink`."""
+        with self._discarded(Sink(pipelining=pipelining, options=options)) as sink:
+            yield sink
+
+    @contextmanager
+    def logging_sink(self, *, pace: float = 0) -> Iterator[LoggingSink]:
+        """A server that takes `pace` seconds per mail and writes down when it took which."""
+        with self._discarded(LoggingSink(pace=pace)) as sink:
+            yield sink
+
+    @contextmanager
+    def moa(self, email_url: str, **environ: str) -> Iterator[Moa]:
+        """A shop with a fresh database, nothing of it running yet: `start()` does.
+
+        Its processes end with the block, in order; their output is shown if the block fails.
+        """
+        shop = Moa(
+            self.postgresql,
+            self.rabbitmq,
+            name=self.fresh_name("moa"),
+            broker_url=self.vhost(),
+            email_url=email_url,
+            environ=environ,
+        )
+        try:
+            yield shop
+        except BaseException:
+            self.say(shop.processes.output()[-5000:])
+            shop.discard()
+            raise
+        shop.stop()
+
+    @property
+    def servers(self) -> dict[str, int]:
+        """The pids of the servers, for `measure.measured`."""
+        return moa.servers(self.postgresql, self.rabbitmq)
+
+    def vhost(self) -> str:
+        """The URL of a virtual host that nobody has used; they are made a dozen at a time."""
+        if not self.vhosts:
+            self.vhosts = self.rabbitmq.add_vhosts(*(self.fresh_name("vhost") for _ in range(12)))
+        return self.vhosts.pop()
+
+    def fresh_name(self, kind: str) -> str:
+        """A name for a database or a virtual host that this scene has not used yet."""
+        self.made += 1
+        return f"{kind}_{self.made}"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    def say(self, text: str) -> None:
+        """Show progress."""
+        sys.stderr.write(f"[{self.elapsed:6.1f} s] {text}\n")
+        sys.stderr.flush()
+
+    @contextmanager
+    def _discarded(self, thing: Any) -> Iterator[Any]:
+        end: Callable[[], None] = thing.discard
+        try:
+            yield thing
+        finally:
+            end()

@@ -1,0 +1,48 @@
+"""slow-smtp: one slot, one connection; throughput grows with the slots.
+
+Against a server that takes 300 ms for each mail, C slots of one worker (`-P threads`) should send
+C / 0.3 s mails a second. One broadcast lasts for all of it; only the worker is another each time.
+"""
+
+import time
+
+from bench.moa import Moa
+from bench.options import Options
+from bench.rows import Row, at_least
+from bench.scene import Scene
+from bench.timed import TimedSink
+
+SMTP_SECONDS = 0.3
+SLOTS = (2, 20, 100)
+SETTLE = 4 * SMTP_SECONDS
+LARGEST = "SELECT max(size), count(*) FROM mail_batch WHERE created_at > now() - %s::interval"
+
+
+def run(scene: Scene, options: Options) -> list[Row]:
+    seconds = options.pick(40, 3)
+    enough = int(sum(SLOTS) / SMTP_SECONDS * (seconds + 10))
+    with TimedSink(delay=SMTP_SECONDS) as sink, scene.moa(sink.url) as moa:
+        acts = moa.acts()
+        moa.relay()
+        acts.ask("publish", terms=acts.ask("product", subscribers=enough)["terms"])
+        return [_row(moa, sink, slots, seconds=seconds) for slots in SLOTS]
+
+
+def _row(moa: Moa, sink: TimedSink, slots: int, *, seconds: float) -> Row:
+    """Mails a second of one worker, over so many seconds after its first mails."""
+    worker = moa.worker("-P", "threads", "-c", str(slots), name=f"worker{slots}")
+    sink.wait_for(sink.count + 1)
+    time.sleep(SETTLE)  # connections are open, the relay learns the pace
+    began = time.time()
+    time.sleep(seconds)
+    rate, ideal = sink.rate(began, began + seconds), slots / SMTP_SECONDS
+    ((largest, batches),) = moa.rows(LARGEST, f"{seconds + SETTLE} seconds")
+    worker.stop()
+    return at_least(
+        *("slow-smtp", f"{slots} connections, of C / 0.3 s", rate / ideal, 0.9, "x"),
+        mails_per_second=round(rate, 1),
+        ideal=round(ideal, 1),
+        seconds=seconds,
+        largest_batch=largest,
+        batches=batches,
+    )
