@@ -40,6 +40,6 @@ def parse(arguments: list[str]) -> Options:
         sections=tuple(asked.sections) or SECTIONS,
         quick=asked.quick,
         rounds=asked.rounds or (1 if asked.quick else 3),
-        seconds=asked.seconds or (2 if asked.quick else 30),
+        seconds=asked.seconds or (1 if asked.quick else 30),
         output=asked.output,
     )

@@ -33,7 +33,7 @@ def run(scene: Scene, options: Options) -> list[Row]:
         statements(ours),
         reported(SECTION, "recording one receipt, median", milliseconds(ours, "seconds")),
         reported(SECTION, "delay() of one task, median", milliseconds(naive, "seconds")),
-        *latency(scene, options.pick(full=300, quick=40)),
+        *latency(scene, options.pick(full=300, quick=20)),
     ]
 
 
