@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mail.transport.server import Rate, SmtpServer
-from moa import environment, logs, queues
+from moa import databases, environment, logs, queues
 from moa.environment import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,36 +98,15 @@ STATIC_URL = "static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 
 # Database
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db_url_config(
-        from_environment(
-            "DATABASE_URL",
-            "postgres://user:password@host:5432/name",
-            f"sqlite:///{VAR / 'moa.sqlite3'}",
-        )
+DATABASE_URL = env.db_url_config(
+    from_environment(
+        "DATABASE_URL",
+        "postgres://user:password@host:5432/name",
+        f"sqlite:///{VAR / 'moa.sqlite3'}",
     )
-}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        "timeout": 20,
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-else:
-    # Connections are kept by their threads or, with DATABASE_POOL, shared by those of a process.
-    pooled = int(environment.number("DATABASE_POOL", 0, minimum=0))
-    DATABASES["default"] |= {"CONN_MAX_AGE": 0 if pooled else 60, "CONN_HEALTH_CHECKS": True}
-    # A server that vanished without a word is given up within 25 seconds, not after hours.
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 5,
-        "tcp_user_timeout": 10_000,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-    } | DATABASES["default"].get("OPTIONS", {})
-    if pooled:
-        size = {"min_size": 0, "max_size": pooled}
-        DATABASES["default"]["OPTIONS"]["pool"] = size | {"timeout": 10, "reconnect_timeout": 5}
+)
+DATABASE_POOL = int(environment.number("DATABASE_POOL", 0, minimum=0))
+DATABASES = {"default": databases.configured(DATABASE_URL, pool=DATABASE_POOL)}
 
 # Celery: it distributes Batch ids. The database decides what is due, when, and what came of it.
 BROKER_URLS = environment.broker_urls(

@@ -1,0 +1,38 @@
+"""Databases: how Moa uses the one that DATABASE_URL names."""
+
+from typing import Any
+
+Config = dict[str, Any]
+
+SQLITE = {
+    "timeout": 20,
+    "transaction_mode": "IMMEDIATE",
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+# A server that vanished without a word is given up within 25 seconds, not after hours.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+POSTGRESQL = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
+
+def configured(config: Config, *, pool: int) -> Config:
+    """A database as its URL gave it, with the options it is used with.
+
+    Connections to PostgreSQL are kept by their threads or, with a `pool` of so many, shared by
+    those of a process.
+    """
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        return config | {"OPTIONS": SQLITE}
+    options: Config = POSTGRESQL | config.get("OPTIONS", {})
+    if pool:
+        options["pool"] = {"min_size": 0, "max_size": pool, "timeout": 10, "reconnect_timeout": 5}
+    return config | {
+        "CONN_MAX_AGE": 0 if pool else 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
