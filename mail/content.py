@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.utils import getaddresses, parseaddr
+from functools import lru_cache
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -176,10 +177,14 @@ def _serialise(email: EmailMessage) -> bytes:
 def envelope_sender(email: EmailMessage) -> str:
     """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
     _check_text("from", email.from_email)
-    encoding = email.encoding or settings.DEFAULT_CHARSET
-    address = parseaddr(sanitize_address(email.from_email, encoding))[1]
+    return _bare_address(email.from_email, str(email.encoding or settings.DEFAULT_CHARSET))
+
+
+@lru_cache(maxsize=1000)
+def _bare_address(sender: str, encoding: str) -> str:
+    address = parseaddr(sanitize_address(sender, encoding))[1]
     if "@" not in address:
-        raise InvalidMail(f"from: {email.from_email[:80]!r} is not an address")
+        raise InvalidMail(f"from: {sender[:80]!r} is not an address")
     return address
 
 

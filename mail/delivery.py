@@ -23,6 +23,7 @@ from mail.copies import Copies
 from mail.marks import LeaseLost
 from mail.models import Delivery, Lane
 from mail.outcomes import Accepted
+from mail.pacing import Pacer
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
 from mail.transport.envelope import Envelope, OutOfTime, Transport
 from mail.transport.kept import transport_for
@@ -110,7 +111,8 @@ class Run:
         self.accepted: list[Accepted] = []
         self.copies = Copies(claim)
         self.stopped: set[int] = set()
-        self.reserved = self.settled = 0
+        self.pacer = Pacer(claim.lane, len(claim.deliveries), clock=claim.now)
+        self.settled = 0
 
     def run(self) -> None:
         """Offer every mail, then write the acceptances, release what is left, close the Batch."""
@@ -136,26 +138,26 @@ class Run:
         lane, mails = self.claim.lane, len(self.accepted)
         self._until_written(lambda: outcomes.measure(lane, mails=mails, seconds=seconds))
         self._until_written(
-            lambda: pacing.give_back(lane, self.reserved - self.settled, clock=self.claim.now)
+            lambda: pacing.give_back(
+                lane, self.pacer.reserved - self.settled, clock=self.claim.now
+            )
         )
         if trouble:
             self._until_written(partial(hold, lane, *trouble))
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
-        pace = pacing.reserve(self.claim.lane, len(self.claim.deliveries), clock=self.claim.now)
-        self.reserved = pace.allowed or 0
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
                 self._skip(self.claim.stopped_messages())
             if delivery.message_id in self.stopped:
                 continue
-            if not pace.wait(number, self.claim.while_waiting, self.is_stopping):
+            if not self.pacer.wait(self.claim.while_waiting, self.is_stopping):
                 return None
             if delivery.expires_at <= self.claim.now():
                 self._until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(
-                delivery, self._following(number) if pace.is_free else None
+                delivery, self._following(number) if self.pacer.is_free else None
             ):
                 return trouble
         return None

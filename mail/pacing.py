@@ -1,6 +1,7 @@
 """Pacing: MAIL_RATE, held over all workers together by one row of the database.
 
-A claim reserves its mails' places in time with one UPDATE; the worker then waits for each place.
+A worker reserves places in time for a few of its mails with one UPDATE, waits for each, and comes
+again: so a receipt finds a place right behind those few, however long the Batches of bulk are.
 Lanes that use one server share its row.
 """
 
@@ -17,9 +18,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail.models import Lane, Transport
+from mail.transport.server import Rate
 
 Clock = Callable[[], datetime]
 
+UNLIMITED = Rate()
+AHEAD = 0.25  # seconds of places that a worker reserves at a time
+FEW = 100  # mails, at most
 WAKE = 1.0  # seconds between signs of life while a mail waits for its place
 
 
@@ -31,11 +36,6 @@ class Pace:
     interval: timedelta = timedelta(0)
     allowed: int | None = None
     clock: Clock = timezone.now
-
-    @property
-    def is_free(self) -> bool:
-        """Whether every mail may leave at once."""
-        return self.start is None and self.allowed is None
 
     def wait(
         self, number: int, while_waiting: Callable[[], None], is_stopping: Callable[[], bool]
@@ -52,6 +52,38 @@ class Pace:
             if is_stopping():
                 return False
         return True
+
+
+class Pacer:
+    """When each mail of one Batch may leave."""
+
+    def __init__(self, lane: Lane, mails: int, *, clock: Clock) -> None:
+        self.lane, self.left, self.clock = lane, mails, clock
+        self.pace = Pace(allowed=0)
+        self.number = self.reserved = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether every mail may leave at once."""
+        return bool(settings.MAIL_RATE == UNLIMITED)
+
+    def wait(self, while_waiting: Callable[[], None], is_stopping: Callable[[], bool]) -> bool:
+        """Wait for the place of the next mail; False when it is not to leave in this Batch."""
+        if self.is_free:
+            return not is_stopping()
+        if self.number == self.pace.allowed and self.left:
+            self.pace = reserve(self.lane, min(self.left, _few()), clock=self.clock)
+            self.number, allowed = 0, self.pace.allowed or 0
+            self.reserved += allowed
+            self.left -= allowed
+        self.number += 1
+        return self.pace.wait(self.number - 1, while_waiting, is_stopping)
+
+
+def _few() -> int:
+    """How many places are reserved at a time."""
+    per_second = settings.MAIL_RATE.per_second
+    return FEW if per_second is None else max(1, min(FEW, int(per_second * AHEAD)))
 
 
 def reserve(lane: Lane, mails: int, *, clock: Clock = timezone.now) -> Pace:

@@ -4,6 +4,8 @@ A window of unclaimed Batches per lane bounds what lies in the broker: a broadca
 never becomes a million messages, and pause and cancel bite at once.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -14,21 +16,26 @@ from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay.publisher import Publisher
 
 WORK_PER_BATCH = 1000  # milliseconds
+GATHER = timedelta(seconds=1)
 
 
 def dispatch(lane: Lane, publisher: Publisher) -> int:
     """Fill the lane's window with Batches of due Deliveries; return how many were published.
 
-    Nothing is dispatched while the transport is held. Raises BrokerUnavailable; what was bound by
-    then is published later.
+    Nothing is dispatched while the transport is held. While a Batch that was just bound waits for a
+    worker, what falls due gathers for the next one: a thousand receipts that come one by one do
+    not become a thousand tasks. Raises BrokerUnavailable; what was bound by then is published
+    later.
     """
     transport = Transport.objects.filter(lane=lane).exclude(held_until__gt=Now()).first()
     if transport is None:
         return 0
-    waiting = Batch.objects.filter(lane=lane, closed_at=None, token=None).count()
-    published, room = 0, settings.MAIL_WINDOW - waiting
+    unclaimed = Batch.objects.filter(lane=lane, closed_at=None, token=None)
+    gathers = unclaimed.filter(created_at__gt=Now() - GATHER).exists()
+    size = batch_size(transport.ms_per_mail)
+    published, room = 0, settings.MAIL_WINDOW - unclaimed.count()
     while published < room:
-        batches = bind(lane, batch_size(transport.ms_per_mail), room=room - published)
+        batches = bind(lane, size, room=room - published, least=size if gathers else 1)
         for batch in batches:
             _publish(batch, publisher)
             published += 1
@@ -38,17 +45,22 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
 
 
 def batch_size(ms_per_mail: float) -> int:
-    """About a second of work, by the recent pace of the lane, and never above the limit."""
-    return max(1, min(settings.MAIL_BATCH_LIMIT, int(WORK_PER_BATCH / max(ms_per_mail, 0.01))))
+    """About a second of work, by the lane's recent pace and MAIL_RATE, and never above the limit."""
+    fastest = 1000 / (settings.MAIL_RATE.per_second or 1e6)
+    in_time = int(WORK_PER_BATCH / max(ms_per_mail, fastest, 0.01))
+    return max(1, min(settings.MAIL_BATCH_LIMIT, in_time))
 
 
-def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
+def bind(lane: Lane, size: int, *, room: int = 1000, least: int = 1) -> list[Batch]:
     """Bind up to `size` due Deliveries to new Batches, `room` at most, oldest first.
 
-    A Delivery that a worker died with gets a Batch of its own, so that it can harm no other.
+    If fewer than `least` are due, none is bound. A Delivery that a worker died with gets a Batch
+    of its own, so that it can harm no other.
     """
     with transaction.atomic():
         due = list(_due(lane)[:size])
+        if len(due) < least:
+            return []
         suspects = [pk for pk, crashes in due if crashes]
         trusted = [pk for pk, crashes in due if not crashes]
         groups = [*([pk] for pk in suspects), *([trusted] if trusted else [])]

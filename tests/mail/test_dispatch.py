@@ -1,6 +1,7 @@
 """Dispatch: what is bound, what is published, and how much of it."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -12,6 +13,7 @@ from mail import outbox, tasks
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay import dispatch
 from mail.relay.publisher import BrokerUnavailable
+from mail.transport.server import Rate
 from tests.mail.delivering import row, send
 from tests.mail.mails import NOTICE, RECEIPT, notice
 from tests.mail.threads import in_threads
@@ -101,6 +103,49 @@ def test_a_stopped_message_is_not_bound_though_its_rows_are_not_turned_yet(broke
 )
 def test_a_batch_is_about_a_second_of_work(ms_per_mail: float, size: int):
     assert dispatch.batch_size(ms_per_mail) == size
+
+
+@pytest.mark.parametrize(("rate", "size"), [("14/s", 14), ("1/m", 1), ("10000/d", 500)])
+def test_a_batch_is_what_may_leave_in_a_second(settings, rate: str, size: int):
+    settings.MAIL_RATE = Rate.parse(rate, name="MAIL_RATE")
+
+    assert dispatch.batch_size(1) == size
+
+
+def test_what_falls_due_gathers_while_a_batch_waits_for_a_worker(broker: Broker):
+    """A thousand receipts that come one by one do not become a thousand tasks."""
+    for number in range(5):
+        send(f"u{number}")
+        dispatch.dispatch(LANE, broker)
+    assert sizes() == [1]
+
+    Batch.objects.update(token=uuid4())  # a worker claims it
+    dispatch.dispatch(LANE, broker)
+
+    assert sizes() == [1, 4]
+
+
+def test_a_full_batch_gathers_no_more(broker: Broker):
+    Transport.objects.update(ms_per_mail=500)
+    send("first")
+    dispatch.dispatch(LANE, broker)
+    send("a", "b", "c")
+
+    dispatch.dispatch(LANE, broker)
+
+    assert sizes() == [1, 2]
+
+
+def test_nothing_gathers_behind_a_batch_that_waits_too_long(broker: Broker):
+    """Its task may be lost: the others do not wait until it is published again."""
+    send("first")
+    dispatch.dispatch(LANE, broker)
+    Batch.objects.update(created_at=Now() - dispatch.GATHER)
+    send("second")
+
+    dispatch.dispatch(LANE, broker)
+
+    assert sizes() == [1, 1]
 
 
 def test_a_batch_keeps_to_the_limit_of_the_settings(settings):

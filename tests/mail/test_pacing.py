@@ -209,6 +209,30 @@ def test_a_rate_slows_a_batch_down(settings, script: Script, asleep: Waiting):
     assert set(states().values()) == {"sent"}
 
 
+def test_a_receipt_finds_a_place_behind_a_few_of_a_long_batch(settings, asleep: Waiting):
+    """Receipts first: what a Batch of bulk mails has reserved is a quarter of a second."""
+    rate(settings, "40/s")
+    bulk = pacing.Pacer(LANE, 500, clock=timezone.now)
+    for _ in range(5):
+        assert bulk.wait(nothing, lambda: False)
+
+    receipt = pacing.reserve(LANE, 1)
+
+    assert receipt.start == NOON + timedelta(seconds=10 / 40)
+    assert bulk.reserved == 10
+
+
+def test_every_mail_of_a_batch_has_a_place_of_its_own(settings, asleep: Waiting):
+    rate(settings, "40/s")
+    pacer = pacing.Pacer(LANE, 25, clock=timezone.now)
+
+    waited = [pacer.wait(nothing, lambda: False) for _ in range(25)]
+
+    assert all(waited)
+    assert sum(asleep.slept) == pytest.approx(24 / 40)
+    assert (pacer.reserved, pacer.left) == (25, 0)
+
+
 @pytest.mark.postgresql
 def test_workers_that_ask_at_once_get_places_apart(settings):
     rate(settings, "10/s,95/d")
