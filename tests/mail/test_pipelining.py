@@ -111,7 +111,7 @@ def test_an_announced_mail_whose_sender_is_refused_fails_alone(smtp, transport):
 
 
 def test_a_refused_mail_whose_data_is_answered_with_354_sends_nothing(
-    smtp, transport, monkeypatch
+    smtp, transport, monkeypatch, writes
 ):
     """RFC 2920 §3.1: such a server waits for content, which must not come."""
     do_data = smtp_dialogue.Dialogue.do_data
@@ -131,6 +131,7 @@ def test_a_refused_mail_whose_data_is_answered_with_354_sends_nothing(
     assert [answer.code for answer in answers] == [250, 550, 250]
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
     assert smtp.connections == 2
+    assert b"RSET\r\n" not in writes
 
 
 @pytest.mark.parametrize("drop", [True, False])
