@@ -41,11 +41,10 @@ class Copies:
     def _make(self, delivery: Delivery) -> Envelope:
         message = self.claim.messages[delivery.message_id]
         if message.personal:
-            delivery.message = message
             content = self._skeleton(message).fill(
                 name=delivery.name,
                 address=delivery.address,
-                message_id=delivery.message_id_header,
+                message_id=message.message_id_for(delivery.pk),
             )
         else:
             content = self._stored(message)

@@ -91,10 +91,10 @@ class Part:
     ) -> None:
         head, self.blank, body = stored.partition(b"\r\n\r\n")
         self.text = Text(body, _encoding(head))
-        self.head = [
+        self.head = _joined(
             _encoding_field if isinstance(field, bytes) and ENCODING.match(field) else field
             for field in complete(NEXT_FIELD.split(head))
-        ]
+        )
 
     def fill(self, values: Values) -> bytes:
         encoding, body = self.text.fill(values)
@@ -173,6 +173,17 @@ def _with_recipient(stored: list[bytes]) -> Iterator[bytes | Fill]:
             yield _to_field
     if NO_MESSAGE_ID not in stored:
         yield _message_id_field
+
+
+def _joined(head: Iterable[bytes | Fill]) -> list[bytes | Fill]:
+    """The fields of a head, those that are the same for everybody in one piece."""
+    pieces: list[bytes | Fill] = []
+    for field in head:
+        if isinstance(field, bytes) and pieces and isinstance(pieces[-1], bytes):
+            pieces[-1] += b"\r\n" + field
+        else:
+            pieces.append(field)
+    return pieces
 
 
 def _to_field(values: Values) -> bytes:

@@ -95,6 +95,5 @@ class Delivery(models.Model):
 
     @property
     def message_id_header(self) -> str:
-        """The Message-ID this Delivery carries in every attempt (RFC 5322 §3.6.4)."""
-        message = self.message
-        return message.message_id or f"<{message.uuid}.{self.pk}@{message.message_id_domain}>"
+        """The Message-ID this Delivery carries in every attempt."""
+        return self.message.message_id_for(self.pk)

@@ -96,6 +96,10 @@ class Message(models.Model):
     def __str__(self) -> str:
         return self.subject or f"{self.kind} {self.pk}"
 
+    def message_id_for(self, delivery_id: int) -> str:
+        """The Message-ID that one Delivery carries in every attempt (RFC 5322 §3.6.4)."""
+        return self.message_id or f"<{self.uuid}.{delivery_id}@{self.message_id_domain}>"
+
     @property
     def recipients(self) -> int:
         """How many Deliveries there are, in any state."""

@@ -11,7 +11,6 @@ unchanged: a mail is offered when its own dot is written, and before that the wa
 
 import contextlib
 import re
-import ssl
 import time
 
 from mail.retry import Answer, Phase
@@ -108,6 +107,7 @@ class SmtpTransport:
             return self._answer(Phase.CONTENT, None, str(error))
         self.announced = following
         answer = self._hear(session.dialogue, Phase.DOT)
+        assert answer is not None  # noqa: S101
         self.used_at = time.monotonic()
         if answer.code is None:
             self._drop()
@@ -125,23 +125,23 @@ class SmtpTransport:
         if session.takes_pipelines:
             commands = [b"".join(commands), b"", b""]
         refusal: Answer | None = None
+        answer: Answer | None = None
         for (phase, expected), command in zip(ENVELOPE, commands, strict=True):
-            answer = self._converse(session.dialogue, phase, b"" if said else command)
-            if refusal is None and (answer.code is None or answer.code // 100 != expected):
-                refusal = answer
-            if refusal and (not session.takes_pipelines or answer.code in (None, 421)):
+            answer = self._converse(session.dialogue, phase, b"" if said else command, expected)
+            refusal = refusal or answer
+            if answer and (not session.takes_pipelines or answer.code in (None, 421)):
                 break
         if refusal:
             self._recover(session, refusal, last=answer)
         return refusal
 
-    def _recover(self, session: Session, refusal: Answer, last: Answer) -> None:
+    def _recover(self, session: Session, refusal: Answer, last: Answer | None) -> None:
         """After a refused command: clear the transaction, or give the connection up.
 
-        A server that says 354 to the DATA of a refused mail waits for content that must not come.
+        A server that agrees to the DATA of a refused mail waits for content that must not come.
         """
-        usable = {refusal.code, last.code}.isdisjoint({None, 421}) and last.code != 354
-        if not usable or self._converse(session.dialogue, Phase.MAIL, b"RSET\r\n").code != 250:
+        usable = last and {refusal.code, last.code}.isdisjoint({None, 421})
+        if not usable or self._converse(session.dialogue, Phase.MAIL, b"RSET\r\n", 2):
             self._drop()
 
     def _write_content(
@@ -154,30 +154,29 @@ class SmtpTransport:
         """
         dialogue, patience = session.dialogue, PATIENCE[Phase.CONTENT]
         content = _stuffed(envelope.content)
-        # TLS gives no account of a write that it took in part: there the dot goes by itself.
-        apart = len(content) if isinstance(dialogue.sock, ssl.SSLSocket) else len(content) - CHUNK
-        if apart > 0:
-            dialogue.send(content[:apart], patience=patience)
-        ending = content[max(apart, 0) :] + DOT
+        apart = max(0, len(content) - CHUNK)
+        dialogue.send(content[:apart], patience=patience)
         announcement = b"".join(session.envelope_commands(following)) if following else b""
-        written = 0
-        while written < len(ending):
-            dialogue.await_room(patience=patience)
+        ending = content[apart:] + DOT + announcement
+        end_of_dot, written = len(ending) - len(announcement), 0
+        while written < end_of_dot:
             watch.before_dot()
-            written += dialogue.push((ending + announcement)[written:])
+            written += dialogue.push(ending[written:]) or dialogue.await_room(patience=patience)
         with contextlib.suppress(Lost):  # the dot has left: only its reply decides
-            dialogue.send(announcement[written - len(ending) :], patience=patience)
+            dialogue.send(ending[written:], patience=patience)
 
-    def _converse(self, dialogue: Dialogue, phase: Phase, command: bytes) -> Answer:
-        """Say a command and hear the reply; silence becomes an Answer without a code."""
-        if command:
-            try:
-                dialogue.send(command, patience=PATIENCE[phase])
-            except Lost as error:
-                return self._answer(phase, None, str(error))
-        return self._hear(dialogue, phase)
+    def _converse(
+        self, dialogue: Dialogue, phase: Phase, command: bytes, expected: int
+    ) -> Answer | None:
+        """Say a command and hear the reply; None if it begins with the `expected` digit."""
+        try:
+            dialogue.send(command, patience=PATIENCE[phase])
+        except Lost as error:
+            return self._answer(phase, None, str(error))
+        return self._hear(dialogue, phase, expected)
 
-    def _hear(self, dialogue: Dialogue, phase: Phase) -> Answer:
+    def _hear(self, dialogue: Dialogue, phase: Phase, expected: int = 0) -> Answer | None:
+        """Hear a reply; silence becomes an Answer without a code, what was `expected` None."""
         try:
             code, text = dialogue.reply(patience=PATIENCE[phase])
         except Lost as error:
@@ -186,14 +185,14 @@ class SmtpTransport:
             if phase is not Phase.DOT:
                 raise
             return self._answer(phase, None, "the worker had to end before the server replied")
-        return self._answer(phase, code, text)
+        return None if code // 100 == expected else self._answer(phase, code, text)
 
     def _is_stale(self, watch: Watch) -> bool:
         session = self.session
         if self.announced or session is None or time.monotonic() - self.used_at < IDLE_LIMIT:
             return False
         session.dialogue.waiting = watch.while_waiting
-        return self._converse(session.dialogue, Phase.MAIL, b"NOOP\r\n").code != 250
+        return self._converse(session.dialogue, Phase.MAIL, b"NOOP\r\n", 2) is not None
 
     def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
         return Answer.read(phase, code, text, host=self.server.place)
@@ -207,5 +206,6 @@ class SmtpTransport:
 
 def _stuffed(content: bytes) -> bytes:
     """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
-    stuffed = LINE_START_DOT.sub(b"..", content)
+    has_dots = b"\n." in content or content.startswith(b".")
+    stuffed = LINE_START_DOT.sub(b"..", content) if has_dots else content
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"

@@ -172,10 +172,10 @@ def _install_dialogue() -> None:
             _hand.in_content = False
             arrive("body")
 
-    def hooked_hear(self: Any, dialogue: Dialogue, phase: Phase) -> Any:
+    def hooked_hear(self: Any, dialogue: Dialogue, phase: Phase, *expected: int) -> Any:
         if phase is Phase.DOT:
             arrive("dot")
-        answer = hear(self, dialogue, phase)
+        answer = hear(self, dialogue, phase, *expected)
         if phase is Phase.DOT:
             arrive("answered")
         return answer

@@ -94,7 +94,7 @@ def test_a_reply_in_small_pieces_is_put_together(ends):
     class Slow:
         """A socket on which the next piece comes when the last one was read."""
 
-        fileno, settimeout = ours.sock.fileno, ours.sock.settimeout
+        fileno, setblocking = ours.sock.fileno, ours.sock.setblocking
 
         def recv(self, size: int) -> bytes:
             received = receive(size)

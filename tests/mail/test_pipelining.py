@@ -31,18 +31,13 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What left in one write each, once the connection was open."""
     seen: list[bytes] = []
-    send, push = dialogue.Dialogue.send, dialogue.Dialogue.push
-
-    def noted_send(self: dialogue.Dialogue, data: bytes, *, patience: float) -> None:
-        seen.extend([data] if data else [])
-        send(self, data, patience=patience)
+    push = dialogue.Dialogue.push
 
     def noted_push(self: dialogue.Dialogue, data: bytes) -> int:
         taken = push(self, data)
-        seen.append(data[:taken])
+        seen.extend([data[:taken]] if taken else [])
         return taken
 
-    monkeypatch.setattr(dialogue.Dialogue, "send", noted_send)
     monkeypatch.setattr(dialogue.Dialogue, "push", noted_push)
     return seen
 
