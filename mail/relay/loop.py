@@ -17,7 +17,7 @@ from mail.relay.rescue import Rescuer
 
 logger = logging.getLogger(__name__)
 
-UPKEEP_EVERY = 1.0  # seconds
+UPKEEP_EVERY = 0.5  # seconds
 CHECK_EVERY = 5.0
 AFTER_TROUBLE = 1.0
 
