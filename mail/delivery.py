@@ -24,6 +24,7 @@ from mail.marks import LeaseLost
 from mail.models import Delivery, Lane
 from mail.outcomes import Accepted
 from mail.pacing import Pacer
+from mail.refusals import Refusals
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
 from mail.transport.envelope import Envelope, OutOfTime, Transport
 from mail.transport.kept import transport_for
@@ -96,7 +97,7 @@ class Losses(threading.local):
         return self.in_a_row[lane]
 
 
-_losses = Losses()
+_losses, _refusals = Losses(), Refusals()
 
 
 class Run:
@@ -196,9 +197,18 @@ class Run:
         if settled:
             self.claim.through_id = delivery.pk
             self.settled += 1
+            self._stop_if_refused(delivery, verdict, answer)
         if _losses.count(self.claim.lane, is_loss=answer.is_loss) >= LOSSES_THAT_HOLD:
             return OUTAGE, answer
         return (verdict, answer) if verdict.outcome is Outcome.HELD else None
+
+    def _stop_if_refused(self, delivery: Delivery, verdict: Verdict, answer: Answer) -> None:
+        """Pause the Message when its other mails would be refused as this one was."""
+        message = self.claim.messages[delivery.message_id]
+        if reason := _refusals.stop(message, verdict, answer):
+            logger.error("message %s is paused: %s %s", message.pk, answer.phase, answer.code)
+            self._until_written(partial(outcomes.pause, message, reason))
+            self._skip({message.pk})
 
     def _answer(self, delivery: Delivery, following: Delivery | None) -> Answer:
         try:

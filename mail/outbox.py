@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from mail import audiences, content, record
 from mail.kinds import Kind
-from mail.models import Batch, Broadcast, Delivery, Lane, Message
+from mail.models import Broadcast, Delivery, Lane, Message
 from mail.personal import ADDRESS, NAME
 
 __all__ = [
@@ -146,7 +146,7 @@ def resume(message: Message) -> None:
     """Send on after a pause. Raises NotResumable when the Message was cancelled."""
     if Message.objects.filter(pk=message.pk, cancelled_at__isnull=False).exists():
         raise NotResumable("a cancelled message is not taken up again")
-    _flag(message, paused_at=None)
+    _flag(message, paused_at=None, pause_reason="")
 
 
 def cancel(message: Message) -> None:
@@ -155,12 +155,8 @@ def cancel(message: Message) -> None:
 
 
 def _flag(message: Message, **flag: Any) -> None:
-    """Set one flag. Claims test it, a running claim sees it with its next mark, the relay turns
-    the rows in the background."""
-    with transaction.atomic():
-        Message.objects.filter(pk=message.pk).update(turning=True, **flag)
-        Batch.objects.filter(lane=message.lane, closed_at=None).update(recalled=True)
-    message.refresh_from_db(fields=["paused_at", "cancelled_at", "turning"])
+    record.flag(message.pk, message.lane, **flag)
+    message.refresh_from_db(fields=["paused_at", "pause_reason", "cancelled_at", "turning"])
 
 
 def _message(kind: Kind, built: content.Content, **fields: Any) -> Message:

@@ -99,6 +99,11 @@ def hold_transport(lane: Lane, verdict: Verdict, answer: Answer) -> None:
         )
 
 
+def pause(message: Message, reason: str) -> None:
+    """Stop what is left of a Message until a person has looked at it."""
+    record.flag(message.pk, message.lane, paused_at=Now(), pause_reason=reason)
+
+
 def _open_rows(claim: Claim) -> Any:
     """The rows that still belong to this claim, none once it is lost."""
     mine = Batch.objects.filter(pk=claim.batch_id, token=claim.token, closed_at=None)

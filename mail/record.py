@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mail import states
-from mail.models import Delivery, Message
+from mail.models import Batch, Delivery, Message
 
 PAGE = 1000
 
@@ -47,6 +47,17 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
         .only("id", "message_id", "state", "batch_id")
         .order_by("pk")
     )
+
+
+def flag(message_id: int, lane: str, **flag: Any) -> None:
+    """Pause, resume or cancel a Message: set one flag, and have it seen.
+
+    Claims test it, a running claim sees it with its next mark, the relay turns the rows in the
+    background.
+    """
+    with transaction.atomic():
+        Message.objects.filter(pk=message_id).update(turning=True, **flag)
+        Batch.objects.filter(lane=lane, closed_at=None).update(recalled=True)
 
 
 def lock_messages(message_ids: Iterable[int]) -> None:

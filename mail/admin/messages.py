@@ -63,6 +63,7 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
                 "fields": (
                     "created_at",
                     "paused_at",
+                    "pause_reason",
                     "cancelled_at",
                     "erased_at",
                     "uuid",

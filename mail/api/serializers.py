@@ -65,6 +65,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "expanded",
             "created_at",
             "paused_at",
+            "pause_reason",
             "cancelled_at",
             "erased_at",
             "urls",

@@ -61,6 +61,7 @@ class Message(models.Model):
 
     created_at = models.DateTimeField(_("recorded at"), db_default=Now())
     paused_at = models.DateTimeField(_("paused at"), null=True)
+    pause_reason = models.TextField(_("paused because"), blank=True, default="", db_default="")
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True)
     turning = models.BooleanField(
         default=False, help_text=_("Rows do not agree yet with a pause, resume or cancel.")

@@ -34,8 +34,9 @@ def transactional_db(django_db_setup: None, django_db_blocker) -> Iterator[None]
 
 @pytest.fixture(autouse=True)
 def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mail was lost before."""
+    """No mail was lost or refused before."""
     monkeypatch.setattr(delivery, "_losses", delivery.Losses())
+    monkeypatch.setattr(delivery, "_refusals", delivery.Refusals())
 
 
 @pytest.fixture
