@@ -30,7 +30,7 @@ class Relay:
         self.publisher = Publisher()
         self.rescuer = Rescuer()
         self.upkeep_at = 0.0
-        self.leads = False
+        self.leads: bool | None = None
         self.broker_retry_at = 0.0
         self.check_at = 0.0
 

@@ -16,6 +16,16 @@ from mail.transport.dialogue import Dialogue, Lost
 from mail.transport.envelope import Envelope, Watch
 from mail.transport.server import SmtpServer
 
+# A server that vanished without a word is given up within a minute, though a reply to a dot may
+# take ten; the names are those of Linux and not everywhere.
+SOCKET_OPTIONS = [
+    (socket.IPPROTO_TCP, "TCP_NODELAY", 1),  # or a dot that leaves alone waits for a delayed ACK
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 20),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 4),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 60_000),
+]
 CONNECT_PATIENCE = 10.0  # seconds for the connection, and for each reply before the first mail
 
 
@@ -32,8 +42,9 @@ class Session:
 
     def __init__(self, smtp: smtplib.SMTP) -> None:
         assert smtp.sock is not None  # noqa: S101
-        # A dot may leave after its content: with Nagle's algorithm it would wait for a delayed ACK.
-        smtp.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for level, name, value in SOCKET_OPTIONS:
+            if hasattr(socket, name):
+                smtp.sock.setsockopt(level, getattr(socket, name), value)
         self.smtp = smtp
         self.dialogue = Dialogue(smtp.sock)
         self.takes_pipelines = smtp.has_extn("pipelining")
