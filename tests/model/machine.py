@@ -96,7 +96,7 @@ class MailMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.visited.examples += 1
+        self.visited.begun += 1
         self.world = World(self.slots, self.visited)
         self.before: dict[int, str] = {}
         self.messages: list[Message] = []
@@ -336,6 +336,7 @@ class MailMachine(RuleBasedStateMachine):
         try:
             if self.world.violation is None and not self._is_failing():
                 self.drain()
+                self.visited.examples += 1
         finally:
             self.world.close()
             self._empty()

@@ -10,6 +10,8 @@ class Visited:
     """How much was tried, and what of the model it reached."""
 
     examples: int = 0
+    """Those that came to their end, every mail at rest; what was cut short does not count."""
+    begun: int = 0
     looks: int = 0
     """How often the invariants were asked: once at the start of an example and after each step."""
     transitions: Counter[str] = field(default_factory=Counter)
@@ -18,4 +20,4 @@ class Visited:
 
     @property
     def steps(self) -> int:
-        return self.looks - self.examples
+        return self.looks - self.begun
