@@ -23,7 +23,7 @@ from mail.transport.server import Rate
 Clock = Callable[[], datetime]
 
 UNLIMITED = Rate()
-AHEAD = 0.25  # seconds of places that a worker reserves at a time
+AHEAD = 0.1  # seconds of places that a worker reserves at a time
 FEW = 100  # mails, at most
 WAKE = 1.0  # seconds between signs of life while a mail waits for its place
 
