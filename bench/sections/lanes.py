@@ -75,7 +75,7 @@ class Lanes:
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    sizes = Sizes(30_000, 20, 500, 2) if options.quick else Sizes(150_000, 100, 5000, 4)
+    sizes = Sizes(20_000, 10, 200, 1) if options.quick else Sizes(150_000, 100, 5000, 4)
     own, shared = measure(scene, DEDICATED, sizes), measure(scene, SHARED, sizes)
     waited = (shared.busy_p95 - shared.idle_p95) / shared.batch
     return [

@@ -10,7 +10,7 @@ MOST = 200  # MB, both processes and their parent
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    sizes = (3_000,) if options.quick else (10_000, 1_000_000)
+    sizes = (2_000,) if options.quick else (10_000, 1_000_000)
     peaks = {count: peak(scene, count) for count in sizes}
     growth = abs(peaks[sizes[-1]] / peaks[sizes[0]] - 1) * 100
     detail = {"mb": peaks}

@@ -21,7 +21,7 @@ SPENT = """
 
 def run(scene: Scene, options: Options) -> list[Row]:
     with TimedSink() as sink, scene.moa(sink.url, MAIL_RATE=f"{PER_SECOND}/s") as moa:
-        rows = _second(moa, sink, seconds=options.pick(60, 10))
+        rows = _second(moa, sink, seconds=options.pick(60, 6))
     with TimedSink() as sink, scene.moa(sink.url, MAIL_RATE=f"{PER_DAY}/d") as moa:
         return [*rows, _day(moa, sink)]
 

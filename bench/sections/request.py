@@ -52,7 +52,7 @@ class Seen:
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    count, slow = options.pick(2000, 200), options.pick(60, 10)
+    count, slow = options.pick(2000, 100), options.pick(60, 5)
     with (
         TimedSink() as sink,
         TimedSink(delay=SMTP_SECONDS) as slow_sink,

@@ -19,11 +19,11 @@ WARM = 2  # rounds that are not counted
 
 def run(scene: Scene, options: Options) -> list[Row]:
     """A row for each step, and one for a claim after many updates."""
-    many = options.pick(1_000_000, 50_000)
+    many = options.pick(1_000_000, 10_000)
     with TimedSink() as sink, scene.moa(sink.url) as small, scene.moa(sink.url) as large:
-        rows = _compare(small, large, many=many, rounds=options.pick(50, 16))
+        rows = _compare(small, large, many=many, rounds=options.pick(50, 8))
     with scene.moa("smtp://127.0.0.1:9") as fresh, scene.moa("smtp://127.0.0.1:9") as worn:
-        updates = options.pick(1_000_000, 20_000)
+        updates = options.pick(1_000_000, 10_000)
         return [*rows, _after_updates(fresh, worn, updates=updates, turns=options.pick(30, 6))]
 
 
