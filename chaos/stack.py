@@ -38,8 +38,9 @@ class Stack:
         pace: float = 0.03,
         proxied: Sequence[str] = ("smtp",),
         nodes: int = 1,
+        inside: Path | None = None,
     ) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="moa-chaos-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="moa-chaos-", dir=inside))
         self.folder.chmod(0o755)  # PostgreSQL runs as another user
         self.logs = self.folder / "logs"
         self.logs.mkdir()

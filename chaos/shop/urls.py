@@ -3,6 +3,9 @@
 from django.urls import path
 
 from chaos.shop.views import note
+from moa.urls import handler400, handler404, handler500
 from moa.urls import urlpatterns as of_moa
+
+__all__ = ["handler400", "handler404", "handler500", "urlpatterns"]
 
 urlpatterns = [*of_moa, path("chaos/notes/", note)]

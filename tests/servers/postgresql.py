@@ -47,7 +47,7 @@ class PostgreSQL:
 
     def start(self) -> "PostgreSQL":
         """Create the cluster if there is none, start it, and wait until it answers."""
-        if not self.data.exists():
+        if not (self.data / "PG_VERSION").exists():
             self._create()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
