@@ -29,7 +29,7 @@ class Options:
 def parse(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=", ".join(SECTIONS))
-    parser.add_argument("--quick", action="store_true", help="all of it in under three minutes")
+    parser.add_argument("--quick", action="store_true", help="all of it in a few minutes")
     parser.add_argument("--rounds", type=int, help="how often each contender runs; 3")
     parser.add_argument("--seconds", type=float, help="how long, about, each time; 30")
     parser.add_argument("--output", type=Path, help="where the JSON goes; the picture beside it")
