@@ -49,14 +49,14 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     )
 
 
-def flag(message_id: int, lane: str, **flag: Any) -> None:
+def flag(message_id: int, lane: str, **changes: Any) -> None:
     """Pause, resume or cancel a Message: set one flag, and have it seen.
 
     Claims test it, a running claim sees it with its next mark, the relay turns the rows in the
     background.
     """
     with transaction.atomic():
-        Message.objects.filter(pk=message_id).update(turning=True, **flag)
+        Message.objects.filter(pk=message_id).update(turning=True, **changes)
         Batch.objects.filter(lane=lane, closed_at=None).update(recalled=True)
 
 

@@ -162,7 +162,7 @@ class SmtpTransport:
         while written < end_of_dot:
             watch.before_dot()
             written += dialogue.push(ending[written:]) or dialogue.await_room(patience=patience)
-        with contextlib.suppress(Lost):  # the dot has left: only its reply decides
+        with contextlib.suppress(Lost, OutOfTime):  # the dot has left: only its reply decides
             dialogue.send(ending[written:], patience=patience)
 
     def _converse(

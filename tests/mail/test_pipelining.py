@@ -213,6 +213,34 @@ def test_i5_a_worker_that_must_end_does_not_write_the_dot(smtp, transport, monke
     assert smtp.recipients() == {}
 
 
+def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
+    smtp, transport, monkeypatch
+):
+    """I5: the dot has left, and only what announces the next mail found no room."""
+    push, wait = dialogue.Dialogue.push, dialogue.Dialogue._wait
+    dots: list[bytes] = []
+
+    def up_to_the_dot(self: dialogue.Dialogue, data: bytes) -> int:
+        if dots:
+            return 0
+        end = data.find(b"\r\n.\r\n") + 5 if b"\r\n.\r\n" in data else len(data)
+        dots.extend([data[:end]] if end < len(data) else [])
+        return push(self, data[:end])
+
+    def must_end(self: dialogue.Dialogue, patience: float, *, for_writing: bool = False) -> None:
+        if dots and for_writing:
+            raise OutOfTime
+        wait(self, patience, for_writing=for_writing)
+
+    monkeypatch.setattr(dialogue.Dialogue, "push", up_to_the_dot)
+    monkeypatch.setattr(dialogue.Dialogue, "_wait", must_end)
+
+    answer = transport.deliver(A, Watch(), B)
+
+    assert answer.is_plain_acceptance
+    assert smtp.recipients() == {"a@example.com": 1}
+
+
 def test_a_connection_announces_nothing_past_its_share(smtp, transport, monkeypatch):
     monkeypatch.setattr("mail.transport.smtp.MAILS_PER_CONNECTION", 2)
 
