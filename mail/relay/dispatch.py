@@ -5,10 +5,11 @@ never becomes a million messages, and pause and cancel bite at once.
 """
 
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from mail import tasks
@@ -16,26 +17,28 @@ from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay.publisher import Publisher
 
 WORK_PER_BATCH = 1000  # milliseconds
+SHARE_OF_RATE = 0.1  # of what MAIL_RATE lets leave in that time: other slots want places, too
 GATHER = timedelta(seconds=1)
+
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 def dispatch(lane: Lane, publisher: Publisher) -> int:
     """Fill the lane's window with Batches of due Deliveries; return how many were published.
 
-    Nothing is dispatched while the transport is held. While a Batch that was just bound waits for a
-    worker, what falls due gathers for the next one: a thousand receipts that come one by one do
-    not become a thousand tasks. Raises BrokerUnavailable; what was bound by then is published
-    later.
+    Nothing is dispatched while the transport is held. What falls due while a small Batch still
+    waits for a worker joins that: a thousand receipts that come one by one do not become a
+    thousand tasks. Raises BrokerUnavailable; what was bound by then is published later.
     """
     transport = Transport.objects.filter(lane=lane).exclude(held_until__gt=Now()).first()
     if transport is None:
         return 0
-    unclaimed = Batch.objects.filter(lane=lane, closed_at=None, token=None)
-    gathers = unclaimed.filter(created_at__gt=Now() - GATHER).exists()
     size = batch_size(transport.ms_per_mail)
-    published, room = 0, settings.MAIL_WINDOW - unclaimed.count()
+    join(lane, size)
+    waiting = Batch.objects.filter(lane=lane, closed_at=None, token=None).count()
+    published, room = 0, settings.MAIL_WINDOW - waiting
     while published < room:
-        batches = bind(lane, size, room=room - published, least=size if gathers else 1)
+        batches = bind(lane, size, room=room - published)
         for batch in batches:
             _publish(batch, publisher)
             published += 1
@@ -45,22 +48,49 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
 
 
 def batch_size(ms_per_mail: float) -> int:
-    """About a second of work, by the lane's recent pace and MAIL_RATE, and never above the limit."""
-    fastest = 1000 / (settings.MAIL_RATE.per_second or 1e6)
-    in_time = int(WORK_PER_BATCH / max(ms_per_mail, fastest, 0.01))
-    return max(1, min(settings.MAIL_BATCH_LIMIT, in_time))
+    """About a second of work, by the lane's recent pace and MAIL_RATE, and never above the limit.
+
+    Of the rate it is a small share: a receipt waits for a slot, and all slots wait for places.
+    """
+    in_time = WORK_PER_BATCH / max(ms_per_mail, 0.01)
+    if settings.MAIL_RATE.per_second is not None:
+        in_time = min(in_time, settings.MAIL_RATE.per_second * SHARE_OF_RATE)
+    return max(1, min(settings.MAIL_BATCH_LIMIT, int(in_time)))
 
 
-def bind(lane: Lane, size: int, *, room: int = 1000, least: int = 1) -> list[Batch]:
+def join(lane: Lane, size: int) -> int:
+    """Bind due Deliveries to a small Batch that still waits for a worker; return how many.
+
+    Up to `size` in that Batch, and only if it was bound a moment ago: the task of an older one may
+    be lost. The lock on its row keeps a worker that claims it waiting until the newcomers are in.
+    """
+    small = Batch.objects.filter(
+        lane=lane,
+        closed_at=None,
+        token=None,
+        size__lte=size // 2,
+        created_at__gt=Now() - GATHER,
+    ).order_by("-pk")
+    if not small.exists():
+        return 0
+    with transaction.atomic():
+        batch = _lockable(small).first()
+        if batch is None or Delivery.objects.filter(batch=batch, crashes__gt=0).exists():
+            return 0
+        due = [pk for pk, crashes in _due(lane)[: size - batch.size] if not crashes]
+        if due:
+            _put(batch, due)
+            Batch.objects.filter(pk=batch.pk).update(size=F("size") + len(due))
+    return len(due)
+
+
+def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
     """Bind up to `size` due Deliveries to new Batches, `room` at most, oldest first.
 
-    If fewer than `least` are due, none is bound. A Delivery that a worker died with gets a Batch
-    of its own, so that it can harm no other.
+    A Delivery that a worker died with gets a Batch of its own, so that it can harm no other.
     """
     with transaction.atomic():
         due = list(_due(lane)[:size])
-        if len(due) < least:
-            return []
         suspects = [pk for pk, crashes in due if crashes]
         trusted = [pk for pk, crashes in due if not crashes]
         groups = [*([pk] for pk in suspects), *([trusted] if trusted else [])]
@@ -117,15 +147,24 @@ def _due(lane: Lane) -> QuerySet[Delivery, tuple[int, int]]:
         message__paused_at=None,
         message__cancelled_at=None,
     ).order_by("due_at", "pk")
+    return _lockable(due).values_list("pk", "crashes")
+
+
+def _lockable(rows: Rows) -> Rows:
+    """The rows, locked until the transaction ends; what somebody else has locked is left to him."""
     if connection.features.has_select_for_update_skip_locked:
-        due = due.select_for_update(of=("self",), skip_locked=True)
-    return due.values_list("pk", "crashes")
+        return rows.select_for_update(of=("self",), skip_locked=True)
+    return rows
 
 
 def _bind(lane: Lane, pks: list[int]) -> Batch:
     batch = Batch.objects.create(lane=lane, size=len(pks))
-    Delivery.objects.filter(pk__in=pks).update(batch=batch)
+    _put(batch, pks)
     return batch
+
+
+def _put(batch: Batch, pks: list[int]) -> None:
+    Delivery.objects.filter(pk__in=pks).update(batch=batch)
 
 
 def _publish(batch: Batch, publisher: Publisher) -> None:

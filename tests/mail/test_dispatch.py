@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mail import outbox, tasks
+from mail import claims, outbox, tasks
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay import dispatch
 from mail.relay.publisher import BrokerUnavailable
@@ -105,38 +105,52 @@ def test_a_batch_is_about_a_second_of_work(ms_per_mail: float, size: int):
     assert dispatch.batch_size(ms_per_mail) == size
 
 
-@pytest.mark.parametrize(("rate", "size"), [("14/s", 14), ("1/m", 1), ("10000/d", 500)])
-def test_a_batch_is_what_may_leave_in_a_second(settings, rate: str, size: int):
+@pytest.mark.parametrize(("rate", "size"), [("40/s", 4), ("1/m", 1), ("10000/d", 500)])
+def test_a_batch_is_a_share_of_what_may_leave_in_a_second(settings, rate: str, size: int):
+    """A receipt waits for a slot, and while all of them share one rate a second's mails take long."""
     settings.MAIL_RATE = Rate.parse(rate, name="MAIL_RATE")
 
     assert dispatch.batch_size(1) == size
 
 
-def test_what_falls_due_gathers_while_a_batch_waits_for_a_worker(broker: Broker):
+def test_what_falls_due_joins_a_batch_that_waits_for_a_worker(broker: Broker):
     """A thousand receipts that come one by one do not become a thousand tasks."""
     for number in range(5):
         send(f"u{number}")
         dispatch.dispatch(LANE, broker)
-    assert sizes() == [1]
+    assert (sizes(), len(broker.ids)) == ([5], 1)
 
     Batch.objects.update(token=uuid4())  # a worker claims it
+    send("late")
     dispatch.dispatch(LANE, broker)
 
-    assert sizes() == [1, 4]
+    assert sizes() == [5, 1]
+    assert Delivery.objects.filter(batch=broker.ids[0]).count() == 5
 
 
-def test_a_full_batch_gathers_no_more(broker: Broker):
-    Transport.objects.update(ms_per_mail=500)
-    send("first")
-    dispatch.dispatch(LANE, broker)
+def test_a_batch_that_is_half_full_takes_nothing_more(broker: Broker):
+    Transport.objects.update(ms_per_mail=250)
     send("a", "b", "c")
+    dispatch.dispatch(LANE, broker)
+    send("d")
 
     dispatch.dispatch(LANE, broker)
 
-    assert sizes() == [1, 2]
+    assert sizes() == [3, 1]
 
 
-def test_nothing_gathers_behind_a_batch_that_waits_too_long(broker: Broker):
+def test_a_batch_is_filled_up_to_its_size(broker: Broker):
+    Transport.objects.update(ms_per_mail=250)
+    send("a")
+    dispatch.dispatch(LANE, broker)
+    send("b", "c", "d", "e", "f")
+
+    dispatch.dispatch(LANE, broker)
+
+    assert sizes() == [4, 2]
+
+
+def test_nothing_joins_a_batch_that_waits_too_long(broker: Broker):
     """Its task may be lost: the others do not wait until it is published again."""
     send("first")
     dispatch.dispatch(LANE, broker)
@@ -146,6 +160,36 @@ def test_nothing_gathers_behind_a_batch_that_waits_too_long(broker: Broker):
     dispatch.dispatch(LANE, broker)
 
     assert sizes() == [1, 1]
+
+
+@pytest.mark.parametrize("suspect", ["first", "second"])
+def test_a_suspect_shares_its_batch_with_nobody(broker: Broker, suspect: str):
+    for name in ("first", "second"):
+        send(name)
+        Delivery.objects.filter(address=f"{suspect}@example.com").update(crashes=1)
+        dispatch.dispatch(LANE, broker)
+
+    assert sizes() == [1, 1]
+
+
+def test_who_claims_a_batch_finds_all_who_joined_it():
+    for number in range(30):
+        send(f"first{number}")
+        (batch,) = dispatch.bind(LANE, 500)
+        send(f"second{number}")
+        taken: list[int] = []
+
+        def claim(pk: int = batch.pk, taken: list[int] = taken) -> int:
+            claimed = claims.take(pk)
+            taken.extend(delivery.pk for delivery in claimed.deliveries if claimed)
+            return 1
+
+        _, joined = in_threads(1, claim, lambda: dispatch.join(LANE, 500))
+
+        bound = Delivery.objects.filter(batch=batch)
+        assert sorted(taken) == sorted(bound.values_list("pk", flat=True))
+        assert len(taken) == 1 + joined
+        Delivery.objects.update(state="sent", due_at=None)
 
 
 def test_a_batch_keeps_to_the_limit_of_the_settings(settings):
