@@ -106,6 +106,14 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class Joined:
+    """Mails were put into a Batch that waits for a worker."""
+
+    batch: int
+    mails: Collection[int]
+
+
+@dataclass(frozen=True)
 class Claimed:
     batch: int
     worker: int
@@ -230,14 +238,30 @@ def _(event: Flagged, ledger: Ledger) -> Ledger:
 @step.register
 def _(event: Bound, ledger: Ledger) -> Ledger:
     require(event.batch not in ledger.batches and event.mails, event)
+    bound = _put(ledger, event)
+    return replace(bound, batches={**bound.batches, event.batch: Parcel()})
+
+
+@step.register
+def _(event: Joined, ledger: Ledger) -> Ledger:
+    batch = ledger.batches[event.batch]
+    require(batch.is_open and batch.worker is None, event)
+    return _put(ledger, event)
+
+
+def _put(ledger: Ledger, event: Bound | Joined) -> Ledger:
+    """Put mails into a Batch: queued ones of Messages that are not stopped, a suspect alone."""
     for pk in event.mails:
         mail = ledger.mails[pk]
         policy = ledger.messages[mail.message]
         require((mail.state, mail.batch) == (QUEUED, None), event)
         require(not policy.paused and not policy.cancelled, event)
-        require(not mail.crashes or len(event.mails) == 1, event)  # a suspect travels alone
     bound = ledger.with_mails(event.mails, batch=event.batch)
-    return replace(bound, batches={**bound.batches, event.batch: Parcel()})
+    inside = [
+        mail for mail in bound.mails.values() if (mail.state, mail.batch) == (QUEUED, event.batch)
+    ]
+    require(len(inside) == 1 or not any(mail.crashes for mail in inside), event)
+    return bound
 
 
 @step.register

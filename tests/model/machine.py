@@ -168,13 +168,15 @@ class MailMachine(RuleBasedStateMachine):
         with suppress(BrokerUnavailable):
             dispatch.dispatch_expansions(self.world.broker)
         self.world.broker.mood = "well"
-        known = self.world.ledger.batches
+        known = self.world.ledger
         bound = defaultdict(list)
-        for pk, batch in Delivery.objects.filter(batch__isnull=False).values_list("pk", "batch"):
-            bound[batch].append(pk)
+        queued = Delivery.objects.filter(state="queued", batch__isnull=False)
+        for pk, batch in queued.values_list("pk", "batch"):
+            if known.mails[pk].batch != batch:
+                bound[batch].append(pk)
         for batch, pks in bound.items():
-            if batch not in known:
-                self._tell(ledger.Bound(batch, pks))
+            event = ledger.Joined if batch in known.batches else ledger.Bound
+            self._tell(event(batch, pks))
 
     def _dispatch(self, lane: Lane) -> None:
         broker = self.world.broker
