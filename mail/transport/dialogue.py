@@ -11,7 +11,9 @@ WAKE = 1.0  # seconds between signs of life while the other side is awaited
 CHUNK = 16_384
 REPLY_LIMIT = 16_384  # octets; RFC 5321 §4.5.3.1.5 allows 512 a line
 
-REPLY = re.compile(rb"[2-5]\d\d(?:[ -]|$)")
+REPLY_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])([^\n]*)|\r*)\n")
+"""A code; if the line has more, whether another line follows ("-") and a text (RFC 5321 §4.2)."""
+
 NOT_READY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -25,6 +27,9 @@ class Dialogue:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
+        self.readable, self.writable = select.poll(), select.poll()
+        self.readable.register(sock, select.POLLIN)
+        self.writable.register(sock, select.POLLOUT)
         self.received = b""
         self.waiting: Callable[[], None] = lambda: None
 
@@ -54,34 +59,28 @@ class Dialogue:
     def reply(self, *, patience: float) -> tuple[int, str]:
         """The next reply, its lines joined by spaces; raises Lost after `patience` seconds."""
         deadline = time.monotonic() + patience
-        code, said = self._reply_line(deadline)
-        if said[:1] != b"-":
-            return code, said[1:].decode("utf-8", "replace").strip()
-        texts, size = [said], len(said)
-        while texts[-1][:1] == b"-":
-            again, said = self._reply_line(deadline)
-            size += len(said)
+        code, more, text = self._reply_line(deadline)
+        texts, size = [text], len(text)
+        while more == b"-":
+            again, more, text = self._reply_line(deadline)
+            size += len("250-") + len(text)
             if again != code or size > REPLY_LIMIT:
                 raise Lost(f"not an SMTP reply: {again} after {code}")
-            texts.append(said)
-        shown = (text[1:].decode("utf-8", "replace").strip() for text in texts)
-        return code, " ".join(filter(None, shown))
+            texts.append(text)
+        return code, " ".join(filter(None, texts))
 
-    def _reply_line(self, deadline: float) -> tuple[int, bytes]:
-        """The code of a line, and what follows: nothing, or "-" or a space and a text."""
-        line = self._line(deadline)
-        if not REPLY.match(line):
-            raise Lost(f"not an SMTP reply: {line[:80]!r}")
-        return int(line[:3]), line[3:]
-
-    def _line(self, deadline: float) -> bytes:
-        while b"\n" not in self.received:
+    def _reply_line(self, deadline: float) -> tuple[int, bytes, str]:
+        """The code of a line, whether another follows, and its text."""
+        while not (line := REPLY_LINE.match(self.received)):
+            if b"\n" in self.received:
+                raise Lost(f"not an SMTP reply: {self.received.splitlines()[0][:80]!r}")
             if len(self.received) > REPLY_LIMIT:
                 raise Lost("not an SMTP reply: an endless line")
             self._wait(deadline - time.monotonic())
             self.received += self._receive()
-        line, _, self.received = self.received.partition(b"\n")
-        return line.rstrip(b"\r")
+        self.received = self.received[line.end() :]
+        code, more, text = line.groups(b"")
+        return int(code), more, text.decode("utf-8", "replace").strip()
 
     def _receive(self) -> bytes:
         try:
@@ -98,10 +97,10 @@ class Dialogue:
         """Wait until the socket is ready, calling `waiting` every WAKE seconds; raises Lost."""
         if not for_writing and isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
             return
+        ready = self.writable if for_writing else self.readable
         deadline = time.monotonic() + patience
-        read, write = ([], [self.sock]) if for_writing else ([self.sock], [])
         while (left := deadline - time.monotonic()) > 0:
-            if any(select.select(read, write, [], min(WAKE, left))):
+            if ready.poll(1000 * min(WAKE, left)):
                 return
             self.waiting()
         raise Lost("the server did not answer in time")

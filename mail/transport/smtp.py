@@ -34,7 +34,7 @@ MAILS_PER_CONNECTION = 1000
 ENVELOPE = ((Phase.MAIL, 2), (Phase.RCPT, 2), (Phase.DATA, 3))
 """The commands before the content, and the first digit of the reply that lets it go on."""
 DOT = b".\r\n"
-LINE_START_DOT = re.compile(rb"(?m)^\.")
+LINE_START_DOT = re.compile(rb"\n\.")
 
 
 class SmtpTransport:
@@ -120,14 +120,14 @@ class SmtpTransport:
 
         In a pipeline every command is answered, also those after a refused one (RFC 2920 §3.1).
         """
-        commands = session.envelope_commands(envelope)
-        said, self.announced = self.announced is envelope, None
+        commands = [] if self.announced is envelope else session.envelope_commands(envelope)
+        self.announced = None
         if session.takes_pipelines:
             commands = [b"".join(commands), b"", b""]
         refusal: Answer | None = None
         answer: Answer | None = None
         for (phase, expected), command in zip(ENVELOPE, commands, strict=True):
-            answer = self._converse(session.dialogue, phase, b"" if said else command, expected)
+            answer = self._converse(session.dialogue, phase, command, expected)
             refusal = refusal or answer
             if answer and (not session.takes_pipelines or answer.code in (None, 421)):
                 break
@@ -170,7 +170,8 @@ class SmtpTransport:
     ) -> Answer | None:
         """Say a command and hear the reply; None if it begins with the `expected` digit."""
         try:
-            dialogue.send(command, patience=PATIENCE[phase])
+            if command:
+                dialogue.send(command, patience=PATIENCE[phase])
         except Lost as error:
             return self._answer(phase, None, str(error))
         return self._hear(dialogue, phase, expected)
@@ -206,6 +207,7 @@ class SmtpTransport:
 
 def _stuffed(content: bytes) -> bytes:
     """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
-    has_dots = b"\n." in content or content.startswith(b".")
-    stuffed = LINE_START_DOT.sub(b"..", content) if has_dots else content
+    stuffed = LINE_START_DOT.sub(b"\n..", content)
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"
