@@ -17,6 +17,7 @@ from mail.relay.publisher import Publisher
 
 WORK_PER_BATCH = 1000  # milliseconds
 GATHER = timedelta(seconds=1)
+AT_ONCE = 500  # Deliveries bound in one transaction
 
 
 def dispatch(lane: Lane, publisher: Publisher) -> int:
@@ -36,9 +37,8 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
     published, room = 0, settings.MAIL_WINDOW - unclaimed.count()
     while published < room:
         batches = bind(lane, size, room=room - published, least=size if gathers else 1)
-        for batch in batches:
-            _publish(batch, publisher)
-            published += 1
+        _publish(batches, publisher)
+        published += len(batches)
         if not batches:
             break
     return published
@@ -52,18 +52,18 @@ def batch_size(ms_per_mail: float) -> int:
 
 
 def bind(lane: Lane, size: int, *, room: int = 1000, least: int = 1) -> list[Batch]:
-    """Bind up to `size` due Deliveries to new Batches, `room` at most, oldest first.
+    """Bind due Deliveries to new Batches of up to `size`, `room` at most, oldest first.
 
-    If fewer than `least` are due, none is bound. A Delivery that a worker died with gets a Batch
-    of its own, so that it can harm no other.
+    Small Batches are bound many in a transaction, for each waits for the disk. If fewer than
+    `least` are left for one, it is not bound. A Delivery that a worker died with gets a Batch of
+    its own, so that it can harm no other.
     """
     with transaction.atomic():
-        due = list(_due(lane)[:size])
-        if len(due) < least:
-            return []
+        due = list(_due(lane)[: max(size, min(size * room, AT_ONCE))])
         suspects = [pk for pk, crashes in due if crashes]
         trusted = [pk for pk, crashes in due if not crashes]
-        groups = [*([pk] for pk in suspects), *([trusted] if trusted else [])]
+        parts = (trusted[start : start + size] for start in range(0, len(trusted), size))
+        groups = [*([pk] for pk in suspects), *(part for part in parts if len(part) >= least)]
         return [_bind(lane, pks) for pks in groups[:room]]
 
 
@@ -81,8 +81,7 @@ def republish(lane: Lane, publisher: Publisher) -> int:
         return 0
     lost = max(0, unclaimed.count() - publisher.ready(lane.queue))
     batches = list(candidates[:lost])
-    for batch in batches:
-        _publish(batch, publisher)
+    _publish(batches, publisher)
     return len(batches)
 
 
@@ -128,6 +127,23 @@ def _bind(lane: Lane, pks: list[int]) -> Batch:
     return batch
 
 
-def _publish(batch: Batch, publisher: Publisher) -> None:
-    publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
-    Batch.objects.filter(pk=batch.pk).update(published_at=Now())
+def _publish(batches: list[Batch], publisher: Publisher) -> None:
+    """Publish the ids of Batches, and note which of them the broker took.
+
+    What somebody else has locked is passed over: it is being claimed, or will be published again.
+    """
+    taken: list[int] = []
+    try:
+        for batch in batches:
+            publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
+            taken.append(batch.pk)
+    finally:
+        _note_published(taken)
+
+
+def _note_published(pks: list[int]) -> None:
+    free = Batch.objects.filter(pk__in=pks)
+    if connection.features.has_select_for_update_skip_locked:
+        free = free.select_for_update(skip_locked=True)
+    with transaction.atomic():
+        Batch.objects.filter(pk__in=free.values("pk")).update(published_at=Now())

@@ -375,7 +375,7 @@ def test_losses_one_after_the_other_hold_the_lane_though_each_has_a_batch_of_its
     send("a", "b", "c", "d")
 
     for _ in range(3):
-        (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 1)
+        (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 1, room=1)
         deliver(batch)
 
     assert lane_row().held_until > timezone.now()
