@@ -84,6 +84,15 @@ class Claim:
             Message.objects.filter(stopped, pk__in=self.messages).values_list("pk", flat=True)
         )
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether Deliveries may be left: those up to the cursor are settled."""
+        return bool(self.deliveries) and self.deliveries[-1].pk > self.through_id
+
+    def end(self) -> None:
+        """Close the Batch: this claim is over."""
+        self.marker.end(self.batch_id, self.token, self.through_id)
+
     def _mark(self, *, begun: bool) -> None:
         before = boottime()
         self.recalled |= self.marker.mark(self.batch_id, self.token, self.through_id, begun=begun)
