@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length, Now
 
 from mail import marks
@@ -84,11 +84,28 @@ class Claim:
             Message.objects.filter(stopped, pk__in=self.messages).values_list("pk", flat=True)
         )
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether Deliveries may be left: those up to the cursor are settled."""
+        return bool(self.deliveries) and self.deliveries[-1].pk > self.through_id
+
+    def end(self) -> None:
+        """Close the Batch: this claim is over."""
+        self.marker.end(self.batch_id, self.token, self.through_id)
+
     def _mark(self, *, begun: bool) -> None:
         before = boottime()
         self.recalled |= self.marker.mark(self.batch_id, self.token, self.through_id, begun=begun)
         self.deadline = _deadline(before)
 
+
+DELIVERED = ("message", "lane", "address", "name", "expires_at", "attempts", "uncertainties")
+POLICY = (
+    *("uuid", "lane", "on_uncertain", "personal"),
+    *("message_id", "message_id_domain", "envelope_from"),
+)
+STANDING = (*Delivery.State.values, "paused_at", "cancelled_at", "erased_at")
+"""What is read of a Delivery and of a Message; the rest is of no use to who delivers."""
 
 HELD = Exists(Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now()))
 
@@ -119,8 +136,8 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
         # Turned away by a hold: the task is spent, so the relay publishes the id anew afterwards.
         Batch.objects.filter(HELD, pk=batch_id, token=None).update(published_at=None)
         return None
-    lane, claimed_at = Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)
-    assert claimed_at is not None  # noqa: S101
+    rows = _open_rows(batch_id)
+    lane, claimed_at = (rows[0].lane, rows[0].claimed_at) if rows else _facts(batch_id)
     claim = Claim(
         batch_id=batch_id,
         lane=Lane(lane),
@@ -128,18 +145,29 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
         deadline=_deadline(before),
         claimed_at=claimed_at,
         read_at=before,
+        deliveries=rows,
+        messages=_messages({delivery.message_id for delivery in rows}),
     )
-    open_rows = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED)
-    claim.deliveries = sorted(open_rows.order_by(), key=lambda delivery: delivery.pk)
-    claim.messages = _messages({delivery.message_id for delivery in claim.deliveries})
     holds = any(m.on_uncertain == OnUncertain.HOLD for m in claim.messages.values())
     claim.marker = marks.marker(wait_for_disk=holds)
     return claim
 
 
+def _open_rows(batch_id: int) -> list[Any]:
+    """What is open of a Batch, by id, each row with the moment of the claim."""
+    found = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED).order_by()
+    claimed = found.only(*DELIVERED).annotate(claimed_at=F("batch__claimed_at"))
+    return sorted(claimed, key=lambda delivery: delivery.pk)
+
+
+def _facts(batch_id: int) -> tuple[str, Any]:
+    """Lane and moment of the claim of a Batch of which nothing is open."""
+    return Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)
+
+
 def _messages(pks: set[int]) -> dict[int, Any]:
     """Messages by id in its order, without their content, whose length `octets` tells."""
-    found = Message.objects.defer("mime", "text", "html", "subject").filter(pk__in=pks)
+    found = Message.objects.only(*POLICY, *STANDING).filter(pk__in=pks)
     return {one.pk: one for one in found.annotate(octets=Length("mime")).order_by("pk")}
 
 

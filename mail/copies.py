@@ -5,6 +5,7 @@ a time, so that a Batch of large ones is never held in memory as a whole.
 """
 
 from itertools import dropwhile
+from uuid import UUID
 
 from django.conf import settings
 
@@ -18,6 +19,10 @@ READ_AHEAD = 1_000_000  # octets of content
 
 class ContentErased(LookupError):
     """The content was erased when its time was over; nothing is left to send."""
+
+
+_latest: dict[UUID, Skeleton] = {}
+"""The broadcast this process sent last, which it most likely goes on with. Content never changes."""
 
 
 class Copies:
@@ -56,8 +61,19 @@ class Copies:
 
     def _skeleton(self, message: Message) -> Skeleton:
         if message.pk not in self.skeletons:
-            self.skeletons[message.pk] = Skeleton(self._stored(message))
+            self.skeletons[message.pk] = self._kept(message) or self._cut(message)
         return self.skeletons[message.pk]
+
+    def _kept(self, message: Message) -> Skeleton | None:
+        return None if message.erased_at else _latest.get(message.uuid)
+
+    def _cut(self, message: Message) -> Skeleton:
+        stored = self._stored(message)
+        skeleton = Skeleton(stored)
+        if len(stored) <= READ_AHEAD:
+            _latest.clear()
+            _latest[message.uuid] = skeleton
+        return skeleton
 
     def _stored(self, message: Message) -> bytes:
         if message.pk not in self.contents:

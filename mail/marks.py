@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
 
 from mail.models import Batch
 
@@ -34,6 +35,9 @@ class Marker(Protocol):
         cannot say.
         """
 
+    def end(self, batch_id: int, token: UUID, through_id: int) -> None:
+        """Close the Batch if the token owns it still. Raises DatabaseError."""
+
 
 MARK = """
     UPDATE mail_batch
@@ -41,6 +45,12 @@ MARK = """
            lease_until = statement_timestamp() + make_interval(secs => {lease})
      WHERE id = $3 AND token = $4 AND closed_at IS NULL
  RETURNING recalled
+"""
+
+
+END = """
+    UPDATE mail_batch SET closed_at = statement_timestamp(), through_id = $1
+     WHERE id = $2 AND token = $3 AND closed_at IS NULL
 """
 
 
@@ -55,15 +65,22 @@ class PostgresMarker:
         self.wait_for_disk = wait_for_disk
 
     def mark(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool:
-        values = (str(through_id), "true" if begun else "false", str(batch_id), token.hex)
-        database = self._connection().pgconn
-        result = database.exec_prepared(b"mark", [value.encode("ascii") for value in values])
-        if result.status != ExecStatus.TUPLES_OK:
-            close()
-            raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
+        flag = "true" if begun else "false"
+        result = self._execute(b"mark", str(through_id), flag, str(batch_id), token.hex)
         if not result.ntuples:
             raise LeaseLost
         return result.get_value(0, 0) == b"t"
+
+    def end(self, batch_id: int, token: UUID, through_id: int) -> None:
+        self._execute(b"end", str(through_id), str(batch_id), token.hex)
+
+    def _execute(self, prepared: bytes, *values: str) -> PGresult:
+        database = self._connection().pgconn
+        result = database.exec_prepared(prepared, [value.encode("ascii") for value in values])
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            close()
+            raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
+        return result
 
     def _connection(self) -> psycopg.Connection[Any]:
         name = f"wait_for_disk={self.wait_for_disk}"
@@ -74,13 +91,14 @@ class PostgresMarker:
 
 
 def _connected(*, wait_for_disk: bool) -> psycopg.Connection[Any]:
-    """A connection of its own, in autocommit, with the mark prepared."""
+    """A connection of its own, in autocommit, with its statements prepared."""
     params = connection.get_connection_params()
     params.pop("cursor_factory", None)
     made = psycopg.connect(**params, autocommit=True)
     made.execute(f"SET synchronous_commit = {'on' if wait_for_disk else 'off'}")
     lease = settings.MAIL_LEASE.total_seconds()
     made.execute(f"PREPARE mark (bigint, boolean, bigint, uuid) AS {MARK.format(lease=lease)}")
+    made.execute(f'PREPARE "end" (bigint, bigint, uuid) AS {END}')
     return made
 
 
@@ -95,6 +113,10 @@ class OrmMarker:
         if not own.update(lease_until=Now() + settings.MAIL_LEASE, **changes):
             raise LeaseLost
         return own.filter(recalled=True).exists()
+
+    def end(self, batch_id: int, token: UUID, through_id: int) -> None:
+        own = Batch.objects.filter(pk=batch_id, token=token, closed_at=None)
+        own.update(closed_at=Now(), through_id=through_id)
 
 
 _kept = threading.local()

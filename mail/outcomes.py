@@ -4,6 +4,7 @@ Every write but one is conditional on the claim: who lost it changes nothing. Th
 250, which is a fact whoever holds the lease.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,9 @@ from mail.retry import SESSION_PHASES, Answer, Outcome, Verdict, backoff, hold_t
 
 SHORTEST_DEFERRAL = timedelta(minutes=1)
 SMOOTHING = 0.3
+MEASURE_EVERY = 0.1  # seconds
 State = Delivery.State
+_measured_at: dict[Lane, float] = {}
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,26 @@ def keep(accepted: Sequence[Accepted]) -> None:
 
 
 def close(claim: Claim, accepted: Sequence[Accepted]) -> None:
-    """Write the 250s in bulk, return what is left to the queue, close the Batch: one transaction."""
+    """Write the 250s in bulk, return what is left to the queue, and then close the Batch.
+
+    All slots that deliver one Message wait for its row, whose counts the first transaction holds
+    locked; so nothing is in it that can follow. Of a worker that dies in between, the rescue
+    closes the Batch and finds nothing to settle.
+    """
     with transaction.atomic():
         _keep(accepted)
-        record.unbind(_open_rows(claim))
-        Batch.objects.filter(pk=claim.batch_id, token=claim.token, closed_at=None).update(
-            closed_at=Now(), through_id=claim.through_id
-        )
+        if claim.is_unsettled:
+            record.unbind(_open_rows(claim))
+    claim.end()
 
 
 def measure(lane: Lane, *, mails: int, seconds: float) -> None:
-    """Carry what a Batch took into the lane's recent pace, by which the relay sizes Batches."""
-    if mails:
+    """Carry what a Batch took into the lane's recent pace, by which the relay sizes Batches.
+
+    Of the many that the slots of one process end in a moment, one stands for all.
+    """
+    if mails and time.monotonic() - _measured_at.get(lane, 0.0) > MEASURE_EVERY:
+        _measured_at[lane] = time.monotonic()
         pace = F("ms_per_mail") * (1 - SMOOTHING) + SMOOTHING * 1000 * seconds / mails
         Transport.objects.filter(lane=lane).update(ms_per_mail=pace, holds_in_a_row=0)
 

@@ -19,6 +19,7 @@ from mail.relay.publisher import Publisher
 WORK_PER_BATCH = 1000  # milliseconds
 SHARE_OF_RATE = 0.1  # of what MAIL_RATE lets leave in that time: other slots want places, too
 GATHER = timedelta(seconds=1)
+AT_ONCE = 500  # Deliveries bound in one transaction
 
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 
@@ -39,9 +40,8 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
     published, room = 0, settings.MAIL_WINDOW - waiting
     while published < room:
         batches = bind(lane, size, room=room - published)
-        for batch in batches:
-            _publish(batch, publisher)
-            published += 1
+        _publish(batches, publisher)
+        published += len(batches)
         if not batches:
             break
     return published
@@ -55,7 +55,7 @@ def batch_size(ms_per_mail: float) -> int:
     in_time = WORK_PER_BATCH / max(ms_per_mail, 0.01)
     if settings.MAIL_RATE.per_second is not None:
         in_time = min(in_time, settings.MAIL_RATE.per_second * SHARE_OF_RATE)
-    return max(1, min(settings.MAIL_BATCH_LIMIT, int(in_time)))
+    return max(1, min(settings.MAIL_BATCH_LIMIT, round(in_time)))
 
 
 def join(lane: Lane, size: int) -> int:
@@ -85,15 +85,17 @@ def join(lane: Lane, size: int) -> int:
 
 
 def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
-    """Bind up to `size` due Deliveries to new Batches, `room` at most, oldest first.
+    """Bind due Deliveries to new Batches of up to `size`, `room` at most, oldest first.
 
-    A Delivery that a worker died with gets a Batch of its own, so that it can harm no other.
+    Small Batches are bound many in a transaction, for each waits for the disk. A Delivery that a
+    worker died with gets a Batch of its own, so that it can harm no other.
     """
     with transaction.atomic():
-        due = list(_due(lane)[:size])
+        due = list(_due(lane)[: max(size, min(size * room, AT_ONCE))])
         suspects = [pk for pk, crashes in due if crashes]
         trusted = [pk for pk, crashes in due if not crashes]
-        groups = [*([pk] for pk in suspects), *([trusted] if trusted else [])]
+        parts = (trusted[start : start + size] for start in range(0, len(trusted), size))
+        groups = [*([pk] for pk in suspects), *parts]
         return [_bind(lane, pks) for pks in groups[:room]]
 
 
@@ -111,8 +113,7 @@ def republish(lane: Lane, publisher: Publisher) -> int:
         return 0
     lost = max(0, unclaimed.count() - publisher.ready(lane.queue))
     batches = list(candidates[:lost])
-    for batch in batches:
-        _publish(batch, publisher)
+    _publish(batches, publisher)
     return len(batches)
 
 
@@ -167,6 +168,21 @@ def _put(batch: Batch, pks: list[int]) -> None:
     Delivery.objects.filter(pk__in=pks).update(batch=batch)
 
 
-def _publish(batch: Batch, publisher: Publisher) -> None:
-    publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
-    Batch.objects.filter(pk=batch.pk).update(published_at=Now())
+def _publish(batches: list[Batch], publisher: Publisher) -> None:
+    """Publish the ids of Batches, and note which of them the broker took.
+
+    What somebody else has locked is passed over: it is being claimed, or will be published again.
+    """
+    taken: list[int] = []
+    try:
+        for batch in batches:
+            publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
+            taken.append(batch.pk)
+    finally:
+        _note_published(taken)
+
+
+def _note_published(pks: list[int]) -> None:
+    free = _lockable(Batch.objects.filter(pk__in=pks))
+    with transaction.atomic():
+        Batch.objects.filter(pk__in=free.values("pk")).update(published_at=Now())

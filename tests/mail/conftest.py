@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from mail import delivery, marks
+from mail import delivery, marks, outcomes
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
 from mail.transport import kept
 from mail.transport.server import SmtpServer as Server
@@ -34,7 +34,8 @@ def transactional_db(django_db_setup: None, django_db_blocker) -> Iterator[None]
 
 @pytest.fixture(autouse=True)
 def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mail was lost or refused before."""
+    """No mail was lost or refused before, and no Batch measured."""
+    monkeypatch.setattr(outcomes, "_measured_at", {})
     monkeypatch.setattr(delivery, "_losses", delivery.Losses())
     monkeypatch.setattr(delivery, "_refusals", delivery.Refusals())
 

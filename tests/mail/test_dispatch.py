@@ -5,8 +5,9 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mail import claims, outbox, tasks
@@ -99,7 +100,7 @@ def test_a_stopped_message_is_not_bound_though_its_rows_are_not_turned_yet(broke
 
 @pytest.mark.parametrize(
     ("ms_per_mail", "size"),
-    [(20, 50), (1, 500), (0, 500), (0.3, 500), (2.5, 400), (1000, 1), (600_000, 1)],
+    [(20, 50), (1, 500), (0, 500), (0.3, 500), (2.5, 400), (340, 3), (1000, 1), (600_000, 1)],
 )
 def test_a_batch_is_about_a_second_of_work(ms_per_mail: float, size: int):
     assert dispatch.batch_size(ms_per_mail) == size
@@ -202,9 +203,22 @@ def test_the_oldest_leave_first(broker: Broker):
     send("late")
     send("early", send_at=timezone.now() - LATER)
 
-    (batch,) = dispatch.bind(LANE, 1)
+    (batch,) = dispatch.bind(LANE, 1, room=1)
 
     assert row("early").batch_id == batch.pk
+
+
+def test_small_batches_are_bound_many_in_one_transaction(broker: Broker):
+    """Each commit waits for the disk, and so would each Batch."""
+    send(*(f"u{number}" for number in range(7)))
+    Transport.objects.update(ms_per_mail=500)
+
+    with CaptureQueriesContext(connection) as queries:
+        dispatch.dispatch(LANE, broker)
+
+    looks = [one for one in queries if '"mail_delivery"."crashes"' in one["sql"]]
+    assert (sizes(), len(looks)) == ([2, 2, 2, 1], 2)
+    assert not Batch.objects.filter(published_at=None).exists()
 
 
 def test_the_window_bounds_the_open_batches(broker: Broker, settings):

@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail import outbox
+from mail.claims import Claim
 from mail.models import Attempt, Batch, Delivery, Lane, Message
 from mail.relay import dispatch, rescue
 from mail.relay.rescue import Rescuer
@@ -43,6 +44,21 @@ def died(*, through: str = "", begun: bool, kind=RECEIPT) -> Batch:
 
 def settle(batch: Batch) -> bool:
     return rescue.settle(batch.pk, batch.token, batch.lease_until)
+
+
+def test_of_a_worker_that_died_before_it_closed_its_batch_nothing_is_left(script, monkeypatch):
+    """The results are written before the Batch is closed: the rescue closes it, and no more."""
+    monkeypatch.setattr(Claim, "end", lambda claim: None)
+    send(*NAMES)
+    batch = deliver(bind())
+
+    assert (batch.closed_at, settle(batch)) == (None, True)
+
+    batch.refresh_from_db()
+    assert batch.closed_at is not None
+    assert set(states().values()) == {"sent"}
+    assert not Attempt.objects.exists()
+    assert_counts_agree()
 
 
 @pytest.mark.parametrize(

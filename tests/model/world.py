@@ -253,6 +253,10 @@ class Worker:
         self.slot.point("marked")
         return recalled
 
+    def end(self, *given: Any) -> None:
+        """The claim's marker closes the Batch."""
+        self.marker.end(*given)
+
     def write(self, name: str, real: Callable[..., Any], *given: Any) -> Any:
         """One of the writes of `outcomes`, with everything that may happen around it."""
         self.slot.point(f"before {name}")
