@@ -15,7 +15,7 @@ OPEN = "SELECT count(*) FROM mail_batch WHERE closed_at IS NULL"
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    count = options.pick(1_000_000, 10_000)
+    count = options.pick(1_000_000, 50_000)
     with scene.moa("smtp://127.0.0.1:9") as moa:
         rows = _expansion(moa, count)
     with TimedSink() as sink, scene.moa(sink.url) as moa:
