@@ -16,7 +16,7 @@ from seller.models import Terms
 
 BARE = """
     INSERT INTO bare (message_id, lane, due_at, expires_at, address, name)
-    SELECT 1, 'bulk', now(), now() + interval '72 hours', address, name
+    SELECT %s, 'bulk', now(), now() + interval '72 hours', address, name
       FROM seller_subscription
      WHERE product_id = %s AND started_at <= now() AND (ended_at IS NULL OR ended_at >= now())
      ORDER BY id
@@ -47,13 +47,22 @@ def expand(message: int) -> dict[str, float]:
     return {"rows": rows, "seconds": seconds, "peak_mb": _peak()}
 
 
-def insert_bare(product: int) -> dict[str, float]:
+FOREIGN_KEYS = """
+    ALTER TABLE bare
+      ADD FOREIGN KEY (message_id) REFERENCES mail_message DEFERRABLE INITIALLY DEFERRED,
+      ADD FOREIGN KEY (batch_id) REFERENCES mail_batch DEFERRABLE INITIALLY DEFERRED
+"""
+
+
+def insert_bare(product: int, message: int, foreign_keys: bool = False) -> dict[str, float]:
     """The same recipients by one statement, into a table with the same columns and indexes."""
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE bare (LIKE mail_delivery INCLUDING ALL)")
+        if foreign_keys:
+            cursor.execute(FOREIGN_KEYS)
         _settle()
         began = time.monotonic()
-        cursor.execute(BARE, [product])
+        cursor.execute(BARE, [message, product])
         seconds, rows = time.monotonic() - began, cursor.rowcount
         cursor.execute("DROP TABLE bare")
     return {"rows": rows, "seconds": seconds}

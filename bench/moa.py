@@ -131,14 +131,18 @@ class Moa:
     def manage(self, *arguments: str) -> str:
         return manage(self.environ, *arguments)
 
-    def stop(self) -> str:
-        """End its processes as a deployment does, and throw it away; returns what they printed."""
+    def stop(self, *, gently: bool = True) -> str:
+        """Throw it away; returns what its processes printed.
+
+        They end as in a deployment, or at once: what they have in hand is thrown away as well.
+        """
         self._end_programs()
-        for process in self.processes.started:
-            if process.is_running():
-                process.popen.terminate()
-        for process in self.processes.started:
-            process.stop()
+        if gently:
+            for process in self.processes.started:
+                if process.is_running():
+                    process.popen.terminate()
+            for process in self.processes.started:
+                process.stop()
         printed = self.processes.discard()
         drop_database(self.postgresql, self.name)
         return printed

@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     """0 when everything was measured, whatever the figures; 1 when a section broke."""
     options = parse(arguments)
     rows: list[Row] = []
-    with Scene() as scene:
+    with Scene(quick=options.quick) as scene:
         head = report.head(scene, options)
         for name in options.sections:
             rows += carry_out(name, scene, options)

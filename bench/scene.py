@@ -25,7 +25,8 @@ class Scene:
     Whatever a section left running, as after an error, ends with the scene.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool = False) -> None:
+        self.quick = quick
         self.ends = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="moa-bench-"))
         self.folder.chmod(0o755)  # PostgreSQL runs as another user
@@ -67,7 +68,8 @@ class Scene:
     def moa(self, email_url: str, **environ: str) -> Iterator[Moa]:
         """A shop with a fresh database, nothing of it running yet: `start()` does.
 
-        Its processes end with the block, in order; their output is shown if the block fails.
+        Its processes end with the block, in a quick run without having waited for anything; their
+        output is shown if the block fails.
         """
         shop = Moa(
             self.postgresql,
@@ -83,7 +85,7 @@ class Scene:
             self.say(shop.processes.output()[-5000:])
             shop.discard()
             raise
-        shop.stop()
+        shop.stop(gently=not self.quick)
 
     @property
     def servers(self) -> dict[str, int]:

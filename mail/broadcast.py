@@ -1,7 +1,8 @@
 """Broadcast: recipients become Deliveries, page by page, inside the database.
 
 A page and the cursor that remembers it commit together, so an expansion may be killed anywhere
-and goes on exactly there. A page is one INSERT … SELECT: no recipient passes through Python.
+and goes on exactly there. A page is one INSERT … SELECT: no recipient passes through Python. The
+first page is a small one, so that its mails leave while the others are recorded.
 """
 
 import time
@@ -10,13 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Q, QuerySet, Value
+from django.db.models import Case, Count, F, Max, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Left, Now
 
-from mail import audiences, record
+from mail import audiences
 from mail.models import Broadcast, Delivery, Message
 
-PAGE = 5000  # recipients in one transaction
+PAGE = 20_000  # recipients in one transaction
+FIRST_PAGE = 500  # as in a Batch, and a task of its own: the first mails leave meanwhile
 SECONDS = 1.0  # of work in one task: about a Batch, so that a worker of one slot sends in between
 LEASE = timedelta(seconds=10)  # for one page; who takes longer is waited for at its row
 
@@ -36,6 +38,8 @@ def expand(message_id: int, *, is_stopping: Callable[[], bool]) -> int:
         if rows is None:
             break
         recorded += rows
+        if recorded == FIRST_PAGE:
+            break
     Broadcast.objects.filter(pk=message_id).update(lease_until=None, published_at=None)
     return recorded
 
@@ -43,36 +47,64 @@ def expand(message_id: int, *, is_stopping: Callable[[], bool]) -> int:
 def expand_page(message_id: int) -> int | None:
     """Record the next page; return how many rows it made, None when there is none to make now."""
     with transaction.atomic():
-        broadcast = Broadcast.objects.select_for_update().get(pk=message_id)
-        message = Message.objects.defer("mime", "text", "html").get(pk=message_id)
-        if broadcast.expanded_at or message.is_stopped:
+        _set_up_page()
+        broadcast = _locked(message_id)
+        if broadcast.expanded_at or broadcast.message.is_stopped:
             return None
         everyone = audiences.recipients(broadcast.audience, broadcast.params, broadcast.moment)
         rest = everyone.filter(pk__gt=broadcast.cursor).order_by("pk")
-        found = rest.values("pk")[:PAGE].aggregate(count=Count("pk"), last=Max("pk"))
+        size = PAGE if broadcast.cursor else min(PAGE, FIRST_PAGE)
+        found = rest.values("pk")[:size].aggregate(count=Count("pk"), last=Max("pk"))
         if not found["count"]:
             Broadcast.objects.filter(pk=message_id).update(expanded_at=Now())
             return None
-        rows = _insert(message, broadcast, rest.filter(pk__lte=found["last"]))
+        rows = _insert(broadcast, rest.filter(pk__lte=found["last"]))
         Broadcast.objects.filter(pk=message_id).update(
             cursor=found["last"], lease_until=Now() + LEASE
         )
-        Message.objects.filter(pk=message_id).update(
-            queued=F("queued") + rows, folded=F("folded") + found["count"] - rows
-        )
-        record.notice_flags([message_id])
+        _count(message_id, rows=rows, folded=found["count"] - rows)
         return rows
+
+
+def _set_up_page() -> None:
+    """Let this transaction hold up nobody.
+
+    Its commit waits for no disk: a crash of the database takes a page and its cursor together,
+    and nothing that came of the page, since what binds its rows commits later and does wait.
+    Foreign keys are checked by the INSERT, not at the commit, when the row of the Message is locked
+    and a pause, or the end of a Batch, would wait for it.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off; SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def _locked(message_id: int) -> Broadcast:
+    content = [f"message__{name}" for name in ("mime", "text", "html")]
+    broadcasts = Broadcast.objects.select_related("message").defer(*content)
+    return broadcasts.select_for_update(of=("self",)).get(pk=message_id)
+
+
+def _count(message_id: int, *, rows: int, folded: int) -> None:
+    """Carry a page into the counts; a flag that was set meanwhile has the relay turn its rows."""
+    stopped = Q(paused_at__isnull=False) | Q(cancelled_at__isnull=False)
+    Message.objects.filter(pk=message_id).update(
+        queued=F("queued") + rows,
+        folded=F("folded") + folded,
+        turning=Case(When(stopped, then=True), default=F("turning")),
+    )
 
 
 INSERT = """
     INSERT INTO {table} (message_id, lane, due_at, expires_at, address, name)
     SELECT %s, %s, %s, %s, page.recipient_address, page.recipient_name FROM ({page}) AS page
      WHERE true ORDER BY page.recipient_key
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (message_id, address) DO NOTHING
 """
 
 
-def _insert(message: Message, broadcast: Broadcast, recipients: QuerySet[Any]) -> int:
+def _insert(broadcast: Broadcast, recipients: QuerySet[Any]) -> int:
+    message = broadcast.message
     longest = Delivery._meta.get_field("name").max_length or 0
     page = recipients.annotate(
         recipient_key=F("pk"),

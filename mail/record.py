@@ -1,7 +1,8 @@
 """The record: every change of a Delivery's state, with the counts of its Message beside it.
 
 Row locks are taken in one order, Deliveries by id and then Messages by id, so that web processes,
-relays and workers never wait for each other in a circle.
+relays and workers never wait for each other in a circle. A Message is locked without its key:
+a page of a broadcast, whose foreign keys hold on to that key, holds up nobody.
 """
 
 from collections import Counter, defaultdict
@@ -62,8 +63,13 @@ def flag(message_id: int, lane: str, **changes: Any) -> None:
 
 def lock_messages(message_ids: Iterable[int]) -> None:
     """Lock the rows of Messages until the transaction ends, in the order everybody keeps."""
-    found = Message.objects.filter(pk__in=set(message_ids)).select_for_update().order_by("pk")
-    list(found.values_list("pk", flat=True))
+    list(_locked(message_ids).values_list("pk", flat=True))
+
+
+def _locked(message_ids: Iterable[int]) -> QuerySet[Message]:
+    """Messages locked by id, their keys left free for what refers to them."""
+    messages = Message.objects.filter(pk__in=set(message_ids))
+    return messages.select_for_update(no_key=True).order_by("pk")
 
 
 def unbind(deliveries: QuerySet[Delivery]) -> None:
@@ -79,8 +85,7 @@ def notice_flags(messages: Iterable[int]) -> None:
     The rows of the Messages are locked, so that a flag that is being set waits for this
     transaction, and then finds the Deliveries that it returned.
     """
-    found = Message.objects.filter(pk__in=set(messages)).select_for_update().order_by("pk")
-    flags = found.values_list("pk", "paused_at", "cancelled_at")
+    flags = _locked(messages).values_list("pk", "paused_at", "cancelled_at")
     stopped = [pk for pk, paused_at, cancelled_at in flags if paused_at or cancelled_at]
     if stopped:
         Message.objects.filter(pk__in=stopped).update(turning=True)

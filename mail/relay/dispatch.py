@@ -130,9 +130,10 @@ def dispatch_expansions(publisher: Publisher) -> int:
         lost, idle, expanded_at=None, message__paused_at=None, message__cancelled_at=None
     )
     published = 0
-    for pk, lane in waiting.values_list("pk", "message__lane"):
+    for pk, lane, cursor in waiting.values_list("pk", "message__lane", "cursor"):
         publisher.publish(tasks.expand_broadcast, pk, queue=Lane(lane).queue)
-        Broadcast.objects.filter(pk=pk).update(published_at=Now())
+        # A task may be over before it is noted: one that has recorded a page is not waited for.
+        Broadcast.objects.filter(pk=pk, cursor=cursor).update(published_at=Now())
         Broadcast.objects.filter(died, pk=pk).update(lease_until=None)
         published += 1
     return published

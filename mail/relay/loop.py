@@ -50,8 +50,8 @@ class Relay:
         try:
             if not self._leads():
                 return settings.MAIL_RELAY_INTERVAL + random.random()  # noqa: S311
-            self._upkeep()
-            return 0 if self._dispatch() else settings.MAIL_RELAY_INTERVAL
+            turned = self._upkeep()
+            return 0 if self._dispatch() or turned else settings.MAIL_RELAY_INTERVAL
         except DatabaseError as error:
             logger.warning("the database is away: %s", type(error).__name__)
             connection.close()
@@ -65,12 +65,14 @@ class Relay:
         self.leads = leads
         return leads
 
-    def _upkeep(self) -> None:
+    def _upkeep(self) -> int:
+        """Carry out a page of what follows from flags and clocks; return how many rows it turned."""
         if time.monotonic() < self.upkeep_at:
-            return
+            return 0
         busy = self.rescuer.rescue() + upkeep.turn_rows() + upkeep.requeue_unsure()
         upkeep.erase_contents()
         self.upkeep_at = time.monotonic() + (0 if busy else UPKEEP_EVERY)
+        return busy
 
     def _check_queues(self) -> None:
         if time.monotonic() >= self.check_at:

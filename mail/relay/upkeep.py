@@ -11,6 +11,7 @@ from mail import record
 from mail.models import Broadcast, Delivery, Message
 
 PAGE = 5000
+TURNED = 1000  # rows a page: what falls due meanwhile waits for no more than that
 State = Delivery.State
 
 
@@ -57,7 +58,9 @@ def _turn_page(message: Message) -> int:
     rows = Delivery.objects.filter(message=message, state=State.QUEUED, batch=None)
     if message.cancelled_at:
         return _turn(
-            message, rows, {"state": State.CANCELLED, "settled_at": Now(), "due_at": None}
+            message,
+            rows,
+            {"state": State.CANCELLED, "settled_at": Now(), "due_at": None, "parked": False},
         )
     if message.paused_at:
         return _turn(message, rows.filter(parked=False), {"parked": True})
@@ -66,11 +69,10 @@ def _turn_page(message: Message) -> int:
 
 def _turn(message: Message, rows: Any, changes: dict[str, Any]) -> int:
     with transaction.atomic():
-        page = record.lock(rows.filter(pk__in=rows.order_by("pk").values("pk")[:PAGE]))
+        page = record.lock(rows.filter(pk__in=rows.order_by("pk").values("pk")[:TURNED]))
         pks = [row.pk for row in page]
         Delivery.objects.filter(pk__in=pks).update(**changes)
         if state := changes.get("state"):
-            Delivery.objects.filter(pk__in=pks).update(parked=False)
             record.count((message.pk, State.QUEUED, state) for _ in pks)
         if not pks:
             _settle_flag(message, rows)

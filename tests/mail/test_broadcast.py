@@ -1,17 +1,20 @@
 """Expansion of a broadcast: pages, leases, two workers, and names that are odd."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail import audiences, broadcast, delivery, outbox, tasks
+from mail import record as record_of_changes
 from mail.models import Broadcast, Delivery, Lane, Message
+from mail.relay import upkeep
 from tests.mail.delivering import assert_counts_agree
 from tests.mail.mails import NOTICE, notice
 from tests.mail.threads import in_threads
@@ -121,6 +124,64 @@ def test_a_task_ends_after_its_time_and_the_relay_calls_again(monkeypatch):
     assert expand(message) == 0
     monkeypatch.setattr(broadcast, "SECONDS", 20)
     assert expand(message) == 15
+
+
+def test_the_first_slice_is_a_small_page_and_a_task_of_its_own(monkeypatch):
+    """So its mails leave before the rest is recorded, also where a worker has but one slot."""
+    monkeypatch.setattr(broadcast, "FIRST_PAGE", 10)
+    monkeypatch.setattr(broadcast, "PAGE", 20)
+    make_users(55)
+    message = record()
+
+    assert [expand(message), expand(message)] == [10, 45]
+    assert Broadcast.objects.get().expanded_at is not None
+    assert_counts_agree()
+
+
+@pytest.mark.postgresql
+def test_a_page_waits_for_no_disk_and_holds_up_nobody(monkeypatch):
+    """Who settles mails of the Message, or pauses it, goes on while a page is recorded."""
+    make_users(5)
+    message = record()
+    seen = []
+    made = broadcast._insert
+
+    def others_go_on(*arguments: object) -> int:
+        rows = made(*arguments)
+        seen.append(setting("synchronous_commit"))
+        in_threads(1, lambda: hurried(lambda: stop_and_turn(message)))
+        return rows
+
+    monkeypatch.setattr(broadcast, "_insert", others_go_on)
+    recorded = broadcast.expand_page(message.pk)
+
+    message.refresh_from_db()
+    assert (recorded, seen, setting("synchronous_commit")) == (5, ["off"], "on")
+    assert message.paused_at is not None
+    assert message.turning, "the rows of the page are not parked yet"
+
+
+def stop_and_turn(message: Message) -> int:
+    """Pause it, and park what the database shows of it so far: nothing."""
+    outbox.pause(message)
+    with transaction.atomic():
+        record_of_changes.notice_flags([message.pk])
+    turned = upkeep.turn_rows()
+    assert not Message.objects.get(pk=message.pk).turning
+    return turned
+
+
+def hurried(ask: Callable[[], int]) -> int:
+    """Ask in a session that waits for no lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '500ms'")
+    return ask()
+
+
+def setting(name: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        return str(cursor.fetchone()[0])
 
 
 def test_a_broadcast_to_nobody_is_done():

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mail import claims, outbox, tasks
+from mail import broadcast, claims, outbox, tasks
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay import dispatch
 from mail.relay.publisher import BrokerUnavailable
@@ -352,6 +352,27 @@ def test_a_broadcast_is_published_until_its_recipients_are_known(broker: Broker)
 
     assert published == [1, 0, 1, 0]
     assert broker.published == [("mail.expand_broadcast", message.pk, "mail.bulk")] * 2
+
+
+def test_an_expansion_that_is_over_before_it_is_noted_is_followed_by_the_next(
+    broker: Broker, monkeypatch
+):
+    """The first slice takes milliseconds: what is left must not wait until the task is overdue."""
+    get_user_model().objects.bulk_create(
+        get_user_model()(username=name, email=f"{name}@example.com") for name in "abc"
+    )
+    monkeypatch.setattr(broadcast, "FIRST_PAGE", 2)
+    outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
+    keep = broker.publish
+
+    def publish_and_work(task, object_id: int, *, queue: str) -> None:
+        keep(task, object_id, queue=queue)
+        broadcast.expand(object_id, is_stopping=lambda: False)
+
+    broker.publish = publish_and_work  # type: ignore[method-assign]
+
+    assert [dispatch.dispatch_expansions(broker) for _ in range(3)] == [1, 1, 0]
+    assert Delivery.objects.count() == 3
 
 
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])

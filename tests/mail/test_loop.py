@@ -121,6 +121,16 @@ def test_upkeep_is_done_once_a_second_and_again_while_it_is_busy(relay: Relay, c
     assert states()["b"] == "cancelled"
 
 
+def test_a_turn_that_turned_rows_is_followed_at_once(relay: Relay, monkeypatch):
+    monkeypatch.setattr(upkeep, "TURNED", 2)
+    outbox.cancel(send("a", "b", "c"))
+
+    rests = [relay.turn() for _ in range(3)]
+
+    assert rests == [0, 0, django_settings.MAIL_RELAY_INTERVAL]
+    assert set(states().values()) == {"cancelled"}
+
+
 def test_a_broker_that_is_away_is_left_alone_for_a_moment_and_tried_again(
     relay: Relay, clock: Clock
 ):

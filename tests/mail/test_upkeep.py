@@ -24,7 +24,7 @@ State = Delivery.State
 @pytest.fixture
 def message(monkeypatch) -> Message:
     """A mail to seven people, turned in pages of three."""
-    monkeypatch.setattr(upkeep, "PAGE", 3)
+    monkeypatch.setattr(upkeep, "TURNED", 3)
     return send(*"abcdefg")
 
 
