@@ -8,9 +8,11 @@ with placeholders; `mail.personal` fills them for one recipient.
 import copy
 import hashlib
 import re
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.message import Message as MimeMessage
 from email.utils import getaddresses, parseaddr
 from functools import lru_cache
 
@@ -161,7 +163,9 @@ def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
 
 
 def _serialise(email: EmailMessage) -> bytes:
-    mime = email.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    message = email.message()
+    _name_boundaries(message)
+    mime = message.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
     if len(mime) > settings.MAIL_CONTENT_LIMIT:
         raise InvalidMail(
             f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
@@ -172,6 +176,13 @@ def _serialise(email: EmailMessage) -> bytes:
             name = field.partition(b":")[0].decode("ascii", "replace")
             raise InvalidMail(f"{name}: a line of {longest:,} octets; the limit is {LINE_LIMIT}")
     return mime
+
+
+def _name_boundaries(message: MimeMessage) -> None:
+    """Give each multipart its boundary; the email package would search all the content for it."""
+    for part in message.walk():
+        if part.get_content_maintype() == "multipart" and part.get_boundary() is None:
+            part.set_boundary(f"==={secrets.token_hex(16)}===")
 
 
 def envelope_sender(email: EmailMessage) -> str:

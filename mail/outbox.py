@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mail import audiences, content, record
+from mail import audiences, content, once, record
 from mail.kinds import Kind
 from mail.models import Broadcast, Delivery, Lane, Message
 from mail.personal import ADDRESS, NAME
@@ -173,23 +173,16 @@ def _message(kind: Kind, built: content.Content, **fields: Any) -> Message:
 
 
 def _record(message: Message, write_recipients: Callable[[], object]) -> Message:
-    """Write the Message and its recipients, or find the one that has its key already."""
-    if message.key and (known := _named(message)):
-        return known
-    try:
-        with transaction.atomic(savepoint=message.key is not None):
-            message.save(force_insert=True)
+    """Write the Message and its recipients, or find the one that has its key already.
+
+    The unique key decides a race: who comes second waits for the transaction of the first.
+    """
+    with transaction.atomic(savepoint=False):
+        if once.insert(message):
             write_recipients()
-    except IntegrityError:
-        if message.key and (known := _named(message)):  # somebody else was first
-            return known
-        raise
-    return message
-
-
-def _named(message: Message) -> Message | None:
-    known = Message.objects.defer("mime", "text", "html").filter(key=message.key).first()
-    if known and known.fingerprint != message.fingerprint:
+            return message
+    known = Message.objects.defer("mime", "text", "html").get(key=message.key)
+    if known.fingerprint != message.fingerprint:
         raise KeyConflict(f"key {message.key!r} names another mail already, message {known.pk}")
     return known
 

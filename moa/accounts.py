@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth import forms, views
 from django.urls import URLPattern, path
 from django.utils.functional import lazystr
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.utils import extend_schema
 from knox.views import LoginView as KnoxLoginView
 from knox.views import LogoutView as KnoxLogoutView
@@ -14,6 +15,13 @@ from rest_framework.authentication import BasicAuthentication
 
 from mail import kinds
 from mail.backends import sending_as
+from moa.tokens import TokenAuthentication
+
+
+class TokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
+    """What the schema says of `moa.tokens`."""
+
+    target_class = "moa.tokens.TokenAuthentication"
 
 
 class TokenSerializer(serializers.Serializer[dict[str, str]]):
@@ -33,6 +41,8 @@ class LoginView(KnoxLoginView):  # type: ignore[misc]
 @extend_schema(request=None, responses={204: None})
 class LogoutView(KnoxLogoutView):  # type: ignore[misc]
     """Forget the token that this request came with."""
+
+    authentication_classes = [TokenAuthentication]
 
 
 class PasswordResetForm(forms.PasswordResetForm):

@@ -18,6 +18,8 @@ from seller.services import NotOnSale, subscribe
 
 log = logging.getLogger(__name__)
 
+PAID_FIELDS = ("state", "payment_key", "method", "approved_at", "subscription", "receipt")
+
 
 class OrderConflict(ValueError):
     """The order number belongs to another order."""
@@ -172,7 +174,7 @@ def _complete(payment: Payment, approval: Approval) -> Payment:
         key=f"payment:{payment.pk}:receipt",
         params={"payment": payment.pk},
     )
-    payment.save()
+    payment.save(update_fields=PAID_FIELDS)
     log.info("payment %s paid, receipt is message %s", payment.pk, payment.receipt.pk)
     return payment
 

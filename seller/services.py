@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models.functions import Now
 
-from mail import outbox
+from mail import once, outbox
 from mail.addresses import normalise
 from mail.models import Message
 from seller import mails, publishing
@@ -20,7 +20,6 @@ class NotOnSale(ValueError):
     """The product has no terms in force, so nobody can agree to them."""
 
 
-@transaction.atomic
 def subscribe(*, product: Product, address: str, name: str) -> Subscription:
     """Start a subscription under the terms in force, or return the active one of this address.
 
@@ -32,20 +31,15 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
     """
     candidate = Subscription(product=product, address=normalise(address), name=name)
     candidate.clean_fields(exclude={"product", "agreed_terms", "shown_terms"})
-    Product.objects.lock_for_subscribing(product.pk)
-    agreed = product.terms.in_force().first()
-    if agreed is None:
-        raise NotOnSale(f"product {product.pk} has no terms in force")
-    subscription, _ = Subscription.objects.active().get_or_create(
-        product=product,
-        address=candidate.address,
-        defaults={
-            "name": name,
-            "agreed_terms": agreed,
-            "shown_terms": product.terms.upcoming().last(),
-        },
-    )
-    return subscription
+    with transaction.atomic(savepoint=False):
+        Product.objects.lock_for_subscribing(product.pk)
+        agreed, candidate.shown_terms_id = product.terms.agreed_and_shown()
+        if agreed is not None:
+            candidate.agreed_terms_id = agreed
+            if once.insert(candidate):
+                return candidate
+            return Subscription.objects.active().get(product=product, address=candidate.address)
+    raise NotOnSale(f"product {product.pk} has no terms in force")
 
 
 def end_subscription(*, subscription: Subscription) -> Subscription:

@@ -28,7 +28,8 @@ class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
     lookup_value_converter = "int"
 
     def get_queryset(self) -> QuerySet[Payment]:
-        return Payment.objects.of(self.request.user).with_receipt()
+        payments = Payment.objects.of(self.request.user)
+        return payments if self.action == "confirm" else payments.with_receipt()
 
     @extend_schema(
         request=OpenPaymentSerializer, responses={201: PaymentSerializer, 200: PaymentSerializer}

@@ -30,8 +30,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
         """The product under FOR UPDATE; raises Product.DoesNotExist."""
         return self.select_for_update(of=("self",)).get(pk=pk)
 
-    def lock_for_subscribing(self, pk: int) -> Product:
-        """The product under FOR SHARE; raises Product.DoesNotExist.
+    def lock_for_subscribing(self, pk: int) -> None:
+        """Take the product under FOR SHARE.
 
         Django has no FOR SHARE. SQLite needs none: IMMEDIATE transactions run one by one.
         """
@@ -39,7 +39,6 @@ class ProductQuerySet(models.QuerySet["Product"]):
             query = 'SELECT id FROM "seller_product" WHERE id = %s FOR SHARE'
             with connections[self.db].cursor() as cursor:
                 cursor.execute(query, [pk])
-        return self.get(pk=pk)
 
 
 class Product(models.Model):

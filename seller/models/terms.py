@@ -53,6 +53,13 @@ class TermsQuerySet(models.QuerySet["Terms"]):
         """The versions that were published and do not hold yet."""
         return self.published().filter(effective_on__gt=on or today())
 
+    def agreed_and_shown(self) -> tuple[int | None, int | None]:
+        """Of one product's versions: which is in force today, which is the latest to come."""
+        newest = self.published().order_by("-version").values_list("pk", "effective_on")
+        coming = [pk for pk, effective_on in newest if effective_on > today()]
+        begun = [pk for pk, effective_on in newest if effective_on <= today()]
+        return next(iter(begun), None), next(iter(coming), None)
+
     def lock(self, pk: int) -> Terms:
         """The version under FOR UPDATE, with product and seller; raises Terms.DoesNotExist."""
         related = self.select_related("product__seller")

@@ -1,13 +1,14 @@
 """Business keys: a key names a mail for ever (I7)."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from mail import outbox
-from mail.models import Delivery, Message
+from mail.models import Broadcast, Delivery, Message
 from tests.mail.mails import NOTICE, RECEIPT, notice, receipt
 from tests.mail.threads import in_threads
 
@@ -82,6 +83,7 @@ def _send_to(address: str) -> Message:
 def test_i7_another_mail_under_the_key_is_refused_before_any_write(what: str):
     """I7: another fingerprint raises KeyConflict."""
     outbox.send(attached(b"1"), kind=RECEIPT, key=KEY)
+    there = _everything()
 
     with (
         CaptureQueriesContext(connection) as queries,
@@ -90,8 +92,14 @@ def test_i7_another_mail_under_the_key_is_refused_before_any_write(what: str):
         OTHER_MAILS[what]()
 
     assert KEY in str(refusal.value)
-    assert all(query["sql"].startswith("SELECT") for query in queries.captured_queries)
-    assert (Message.objects.count(), Delivery.objects.count()) == (1, 1)
+    assert _everything() == there
+    offered, *rest = (query["sql"] for query in queries.captured_queries)
+    assert "INSERT OR IGNORE" in offered or "ON CONFLICT DO NOTHING" in offered
+    assert all(sql.startswith("SELECT") for sql in rest)
+
+
+def _everything() -> list[list[dict[str, Any]]]:
+    return [list(model.objects.values()) for model in (Message, Delivery, Broadcast)]
 
 
 @pytest.mark.django_db
