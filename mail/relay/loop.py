@@ -50,8 +50,8 @@ class Relay:
         try:
             if not self._leads():
                 return settings.MAIL_RELAY_INTERVAL + random.random()  # noqa: S311
-            turned = self._upkeep()
-            return 0 if self._dispatch() or turned else settings.MAIL_RELAY_INTERVAL
+            turned, published = self._upkeep(), self._dispatch()
+            return 0 if turned or _is_pressed(published) else settings.MAIL_RELAY_INTERVAL
         except DatabaseError as error:
             logger.warning("the database is away: %s", type(error).__name__)
             connection.close()
@@ -98,3 +98,12 @@ class Relay:
             published += dispatch.republish(lane, self.publisher)
             published += dispatch.dispatch(lane, self.publisher)
         return published + dispatch.dispatch_expansions(self.publisher)
+
+
+def _is_pressed(published: int) -> bool:
+    """Whether a rest would let workers wait: the window of a lane empties fast.
+
+    Else what falls due in a moment shares one turn and one Batch, and each turn leaves the window
+    full or nothing due.
+    """
+    return bool(2 * published >= settings.MAIL_WINDOW)

@@ -5,9 +5,10 @@ import threading
 import pytest
 from django.conf import settings as django_settings
 from django.db import OperationalError, connection
+from django.db.models.functions import Now
 
 from mail import outbox
-from mail.models import Batch, Broadcast, Lane, Message, RelayLease
+from mail.models import Batch, Broadcast, Lane, Message, RelayLease, Transport
 from mail.relay import dispatch, loop, upkeep
 from mail.relay.lead import Lead
 from mail.relay.loop import AFTER_TROUBLE, Relay
@@ -65,13 +66,27 @@ def relay(clock: Clock) -> Relay:
     return relay
 
 
-def test_a_turn_publishes_what_is_due_and_the_next_follows_at_once(relay: Relay):
+def test_a_turn_publishes_what_is_due_and_rests(relay: Relay):
+    """What falls due meanwhile shares the next turn and one Batch."""
     send("a")
 
     rests = [relay.turn(), relay.turn()]
 
-    assert rests == [0, django_settings.MAIL_RELAY_INTERVAL]
+    assert rests == [django_settings.MAIL_RELAY_INTERVAL] * 2
     assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
+def test_a_window_that_empties_fast_is_filled_again_at_once(relay: Relay, settings):
+    settings.MAIL_WINDOW = 4
+    Transport.objects.update(ms_per_mail=1000)
+    send(*(f"u{number}" for number in range(5)))
+    first = relay.turn()
+
+    Batch.objects.filter(pk=relay.publisher.ids[0]).update(closed_at=Now())
+    second = relay.turn()
+
+    assert (first, second) == (0, settings.MAIL_RELAY_INTERVAL)
+    assert len(relay.publisher.ids) == 5
 
 
 def test_receipts_are_published_before_announcements(relay: Relay):
