@@ -179,10 +179,13 @@ def _serialise(email: EmailMessage) -> bytes:
 
 
 def _name_boundaries(message: MimeMessage) -> None:
-    """Give each multipart its boundary; the email package would search all the content for it."""
+    """Give each multipart a boundary as the email package names it.
+
+    That package would search all of the content for one that does not occur.
+    """
     for part in message.walk():
         if part.get_content_maintype() == "multipart" and part.get_boundary() is None:
-            part.set_boundary(f"==={secrets.token_hex(16)}===")
+            part.set_boundary(f"{'=' * 15}{secrets.randbelow(10**19):019}==")
 
 
 def envelope_sender(email: EmailMessage) -> str:

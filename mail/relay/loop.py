@@ -93,11 +93,12 @@ class Relay:
             return 0
 
     def _publish(self) -> int:
-        published = 0
+        """Publish expansions, then Batches: behind a window of slow ones an expansion would wait."""
+        published = dispatch.dispatch_expansions(self.publisher)
         for lane in Lane:
             published += dispatch.republish(lane, self.publisher)
             published += dispatch.dispatch(lane, self.publisher)
-        return published + dispatch.dispatch_expansions(self.publisher)
+        return published
 
 
 def _is_pressed(published: int) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mail import outbox
+from mail import broadcast, outbox
 from mail.models import Batch, Message
 from tests.integration import shop, waiting
 from tests.servers.ports import wait_until
@@ -14,13 +14,15 @@ SUBSCRIBERS = 600
 
 @pytest.fixture
 def running(processes: Processes, smtp: SmtpServer) -> Message:
-    """A broadcast of which some have been told and most have not."""
+    """A broadcast to people who are all on record, of whom most have not been told."""
     smtp.on("dot", delay=0.02)
-    processes.relay()
-    processes.worker("-c", "2")
     product = shop.make_product()
     shop.subscribe_many(product, SUBSCRIBERS)
     message = shop.publish_change(product)
+    while broadcast.expand(message.pk, is_stopping=lambda: False):
+        pass
+    processes.relay()
+    processes.worker("-c", "2")
     smtp.wait_for(50, seconds=60)
     return message
 
