@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from mail.models import Attempt, Batch, Delivery, Message
+from mail.models import Attempt, Batch, Broadcast, Delivery, Message
 from tests.integration import waiting
 from tests.servers.ports import wait_until
 from tests.servers.smtp import SmtpServer
@@ -14,11 +14,13 @@ SECONDS = 40.0
 
 
 def settled(*messages: Message, seconds: float = SECONDS) -> list[dict[str, int]]:
-    """Wait until nothing is queued, claimed or waiting to be resent; the counts by state."""
+    """Wait until nothing is to be recorded, queued, claimed or resent; the counts by state."""
     own = Delivery.objects.filter(message__in=messages)
     moving = own.filter(state="queued") | own.filter(state="uncertain", due_at__isnull=False)
+    coming = Broadcast.objects.filter(message__in=messages, expanded_at=None)
+    open_batches = Batch.objects.filter(closed_at=None)
     wait_until(
-        lambda: not (moving.exists() or Batch.objects.filter(closed_at=None).exists()),
+        lambda: not (coming.exists() or moving.exists() or open_batches.exists()),
         seconds=seconds,
         every=0.1,
         what="the end of all mail",
