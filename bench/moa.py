@@ -1,6 +1,7 @@
 """A whole Moa on the servers of the scene, run as production runs it."""
 
 import secrets
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,11 +36,12 @@ class Moa:
         environ: Mapping[str, str],
     ) -> None:
         self.postgresql, self.rabbitmq, self.name = postgresql, rabbitmq, name
+        self.folder = Path(tempfile.mkdtemp(prefix="moa-bench-"))
         self.environ = production(
             database_url=postgresql.url(name),
             broker_url=broker_url,
             email_url=email_url,
-            folder=Path(tempfile.mkdtemp(prefix="moa-bench-")),
+            folder=self.folder,
         ) | dict(environ)
         make_database(postgresql, name, self.environ)
         self.processes = Processes(self.environ)
@@ -145,12 +147,14 @@ class Moa:
                 process.stop()
         printed = self.processes.discard()
         drop_database(self.postgresql, self.name)
+        shutil.rmtree(self.folder, ignore_errors=True)
         return printed
 
     def discard(self) -> None:
         """End what still runs."""
         self._end_programs()
         self.processes.discard()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _end_programs(self) -> None:
         for program in [*self._programs, *([self._shop] if self._shop else [])]:

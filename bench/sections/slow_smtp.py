@@ -1,7 +1,7 @@
 """slow-smtp: one slot, one connection; throughput grows with the slots.
 
-Against a server that takes 300 ms for each mail, C slots of one worker (`-P threads`) should send
-C / 0.3 s mails a second. One broadcast lasts for all of it; only the worker is another each time.
+Against a server that takes 300 ms for each mail, C slots of two workers (`-P threads`) should send
+C / 0.3 s mails a second. One broadcast lasts for all of it; only the workers are others each time.
 """
 
 import time
@@ -14,6 +14,7 @@ from bench.timed import TimedSink
 
 SMTP_SECONDS = 0.3
 SLOTS = (2, 20, 100)
+WORKERS = 2
 SETTLE = 4 * SMTP_SECONDS
 LARGEST = "SELECT max(size), count(*) FROM mail_batch WHERE created_at > now() - %s::interval"
 
@@ -29,15 +30,19 @@ def run(scene: Scene, options: Options) -> list[Row]:
 
 
 def _row(moa: Moa, sink: TimedSink, slots: int, *, seconds: float) -> Row:
-    """Mails a second of one worker, over so many seconds after its first mails."""
-    worker = moa.worker("-P", "threads", "-c", str(slots), name=f"worker{slots}")
+    """Mails a second of workers with so many slots, over so many seconds after the first mails."""
+    each = ("-P", "threads", "-c", str(slots // WORKERS))
+    workers = [moa.worker(*each, name=f"worker{slots}.{number}") for number in range(WORKERS)]
     sink.wait_for(sink.count + 1)
     time.sleep(SETTLE)  # connections are open, the relay learns the pace
     began = time.time()
     time.sleep(seconds)
     rate, ideal = sink.rate(began, began + seconds), slots / SMTP_SECONDS
     ((largest, batches),) = moa.rows(LARGEST, f"{seconds + SETTLE} seconds")
-    worker.stop()
+    for worker in workers:
+        worker.popen.terminate()
+    for worker in workers:
+        worker.stop()
     return at_least(
         *("slow-smtp", f"{slots} connections, of C / 0.3 s", rate / ideal, 0.9, "x"),
         mails_per_second=round(rate, 1),
