@@ -1,5 +1,6 @@
 """The scene: private servers, on which each section sets up its shops and sinks."""
 
+import shutil
 import sys
 import tempfile
 import time
@@ -51,6 +52,7 @@ class Scene:
         trace: TracebackType | None,
     ) -> None:
         self.ends.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def sink(self, *, pipelining: bool = True, options: tuple[str, ...] = ()) -> Iterator[Sink]:
