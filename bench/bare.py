@@ -53,12 +53,15 @@ def marker(url: str) -> Callable[[int], None]:
     """What marks this process's own row."""
     session = psycopg.connect(url, autocommit=True)
     session.execute("SET synchronous_commit = off")
+    session.execute("DELETE FROM bare WHERE id = %s", [os.getpid()])
     session.execute("INSERT INTO bare VALUES (%s, 0, now())", [os.getpid()])
     session.execute(MARK)
     own = str(os.getpid()).encode()
 
     def mark(number: int) -> None:
-        session.pgconn.exec_prepared(b"mark", [own, str(number).encode()])
+        marked = session.pgconn.exec_prepared(b"mark", [own, str(number).encode()])
+        if not marked.ntuples:
+            raise RuntimeError("the mark found no row")
 
     return mark
 

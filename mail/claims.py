@@ -99,13 +99,20 @@ class Claim:
         self.deadline = _deadline(before)
 
 
-DELIVERED = ("message", "lane", "address", "name", "expires_at", "attempts", "uncertainties")
-POLICY = (
-    *("uuid", "lane", "on_uncertain", "personal"),
-    *("message_id", "message_id_domain", "envelope_from"),
+READ_OF_DELIVERY = (
+    "message",
+    "lane",
+    "address",
+    "name",
+    "expires_at",
+    "attempts",
+    "uncertainties",
 )
-STANDING = (*Delivery.State.values, "paused_at", "cancelled_at", "erased_at")
-"""What is read of a Delivery and of a Message; the rest is of no use to who delivers."""
+READ_OF_MESSAGE = (
+    *("uuid", "lane", "on_uncertain", "personal", "message_id", "message_id_domain"),
+    *("envelope_from", *Delivery.State.values, "paused_at", "cancelled_at", "erased_at"),
+)
+"""The content is read when it is sent; all else is of no use to who delivers."""
 
 HELD = Exists(Transport.objects.filter(lane=OuterRef("lane"), held_until__gt=Now()))
 
@@ -156,7 +163,7 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
 def _open_rows(batch_id: int) -> list[Any]:
     """What is open of a Batch, by id, each row with the moment of the claim."""
     found = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED).order_by()
-    claimed = found.only(*DELIVERED).annotate(claimed_at=F("batch__claimed_at"))
+    claimed = found.only(*READ_OF_DELIVERY).annotate(claimed_at=F("batch__claimed_at"))
     return sorted(claimed, key=lambda delivery: delivery.pk)
 
 
@@ -167,7 +174,7 @@ def _facts(batch_id: int) -> tuple[str, Any]:
 
 def _messages(pks: set[int]) -> dict[int, Any]:
     """Messages by id in its order, without their content, whose length `octets` tells."""
-    found = Message.objects.only(*POLICY, *STANDING).filter(pk__in=pks)
+    found = Message.objects.only(*READ_OF_MESSAGE).filter(pk__in=pks)
     return {one.pk: one for one in found.annotate(octets=Length("mime")).order_by("pk")}
 
 

@@ -184,7 +184,7 @@ def _name_boundaries(message: MimeMessage) -> None:
     That package would search all of the content for one that does not occur.
     """
     for part in message.walk():
-        if part.get_content_maintype() == "multipart" and part.get_boundary() is None:
+        if part.is_multipart() and part.get_boundary() is None:
             part.set_boundary(f"{'=' * 15}{secrets.randbelow(10**19):019}==")
 
 

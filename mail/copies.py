@@ -22,7 +22,10 @@ class ContentErased(LookupError):
 
 
 _latest: dict[UUID, Skeleton] = {}
-"""The broadcast this process sent last, which it most likely goes on with. Content never changes."""
+"""The broadcast this process sent last, which it most likely goes on with. Content never changes.
+
+Once erased it is not sent any more; it is forgotten with the next broadcast or the process.
+"""
 
 
 class Copies:

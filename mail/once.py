@@ -14,7 +14,7 @@ def insert(row: Model) -> bool:
     """Insert a new row, unless a unique constraint forbids it; return whether it was inserted.
 
     Whoever comes second waits for the transaction of the first. As after `save`, the row has its
-    key and what else the database filled in.
+    key and what else the database filled in. SQLite passes over a row that breaks any constraint.
     """
     meta = row._meta
     query = InsertQuery(type(row), on_conflict=OnConflict.IGNORE)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -181,6 +181,8 @@ def _record(message: Message, write_recipients: Callable[[], object]) -> Message
         if once.insert(message):
             write_recipients()
             return message
+    if message.key is None:
+        raise IntegrityError("the database took no message")
     known = Message.objects.defer("mime", "text", "html").get(key=message.key)
     if known.fingerprint != message.fingerprint:
         raise KeyConflict(f"key {message.key!r} names another mail already, message {known.pk}")

@@ -36,9 +36,13 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
         agreed, candidate.shown_terms_id = product.terms.agreed_and_shown()
         if agreed is not None:
             candidate.agreed_terms_id = agreed
-            if once.insert(candidate):
-                return candidate
-            return Subscription.objects.active().get(product=product, address=candidate.address)
+            active = Subscription.objects.active().filter(
+                product=product, address=candidate.address
+            )
+            while not once.insert(candidate):
+                if (known := active.first()) is not None:  # else it ended at this very moment
+                    return known
+            return candidate
     raise NotOnSale(f"product {product.pk} has no terms in force")
 
 

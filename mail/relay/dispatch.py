@@ -13,6 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from mail import tasks
+from mail.claims import HELD
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay.publisher import Publisher
 
@@ -75,7 +76,8 @@ def join(lane: Lane, size: int) -> int:
         return 0
     with transaction.atomic():
         batch = _lockable(small).first()
-        if batch is None or Delivery.objects.filter(batch=batch, crashes__gt=0).exists():
+        inside = Delivery.objects.filter(batch=batch, state=Delivery.State.QUEUED)
+        if batch is None or inside.filter(crashes__gt=0).exists():
             return 0
         due = [pk for pk, crashes in _due(lane)[: size - batch.size] if not crashes]
         if due:
@@ -91,7 +93,7 @@ def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
     worker died with gets a Batch of its own, so that it can harm no other.
     """
     with transaction.atomic():
-        due = list(_due(lane)[: max(size, min(size * room, AT_ONCE))])
+        due = list(_due(lane)[: size * min(room, max(1, AT_ONCE // size))])
         suspects = [pk for pk, crashes in due if crashes]
         trusted = [pk for pk, crashes in due if not crashes]
         parts = (trusted[start : start + size] for start in range(0, len(trusted), size))
@@ -117,26 +119,32 @@ def republish(lane: Lane, publisher: Publisher) -> int:
     return len(batches)
 
 
-def dispatch_expansions(publisher: Publisher) -> int:
+def dispatch_expansions(lane: Lane, publisher: Publisher) -> int:
     """Publish the broadcasts that have recipients left to record. Raises BrokerUnavailable.
 
-    A lease that ran out is that of a dead worker: its task is published again without a wait.
+    A lease that ran out is that of a dead worker: its task is published again without a wait. One
+    whose row is locked is being recorded just now, however long that takes.
     """
     died = Q(lease_until__lt=Now())
     overdue = Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)
     lost = Q(published_at=None) | overdue | died
     idle = Q(lease_until=None) | died
     waiting = Broadcast.objects.filter(
-        lost, idle, expanded_at=None, message__paused_at=None, message__cancelled_at=None
+        lost,
+        idle,
+        expanded_at=None,
+        message__lane=lane,
+        message__paused_at=None,
+        message__cancelled_at=None,
     )
-    published = 0
-    for pk, lane, cursor in waiting.values_list("pk", "message__lane", "cursor"):
-        publisher.publish(tasks.expand_broadcast, pk, queue=Lane(lane).queue)
+    with transaction.atomic():
+        found = list(_lockable(waiting).values_list("pk", "cursor"))
+    for pk, cursor in found:
+        publisher.publish(tasks.expand_broadcast, pk, queue=lane.queue)
         # A task may be over before it is noted: one that has recorded a page is not waited for.
-        Broadcast.objects.filter(pk=pk, cursor=cursor).update(published_at=Now())
-        Broadcast.objects.filter(died, pk=pk).update(lease_until=None)
-        published += 1
-    return published
+        _note(Broadcast.objects.filter(pk=pk, cursor=cursor), published_at=Now())
+        _note(Broadcast.objects.filter(died, pk=pk), lease_until=None)
+    return len(found)
 
 
 def _due(lane: Lane) -> QuerySet[Delivery, tuple[int, int]]:
@@ -172,7 +180,8 @@ def _put(batch: Batch, pks: list[int]) -> None:
 def _publish(batches: list[Batch], publisher: Publisher) -> None:
     """Publish the ids of Batches, and note which of them the broker took.
 
-    What somebody else has locked is passed over: it is being claimed, or will be published again.
+    A worker that came first and was turned away by a hold has noted that the Batch is to be
+    published again afterwards; that stands.
     """
     taken: list[int] = []
     try:
@@ -180,10 +189,10 @@ def _publish(batches: list[Batch], publisher: Publisher) -> None:
             publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
             taken.append(batch.pk)
     finally:
-        _note_published(taken)
+        _note(Batch.objects.filter(~HELD, pk__in=taken), published_at=Now())
 
 
-def _note_published(pks: list[int]) -> None:
-    free = _lockable(Batch.objects.filter(pk__in=pks))
+def _note(rows: QuerySet[Any], **changes: Any) -> None:
+    """Change rows, but wait for none: what is locked is in a worker's hands already."""
     with transaction.atomic():
-        Batch.objects.filter(pk__in=free.values("pk")).update(published_at=Now())
+        rows.model._default_manager.filter(pk__in=_lockable(rows).values("pk")).update(**changes)

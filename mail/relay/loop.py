@@ -93,9 +93,10 @@ class Relay:
             return 0
 
     def _publish(self) -> int:
-        """Publish expansions, then Batches: behind a window of slow ones an expansion would wait."""
-        published = dispatch.dispatch_expansions(self.publisher)
+        """Publish a lane's expansions, then its Batches, behind which an expansion would wait."""
+        published = 0
         for lane in Lane:
+            published += dispatch.dispatch_expansions(lane, self.publisher)
             published += dispatch.republish(lane, self.publisher)
             published += dispatch.dispatch(lane, self.publisher)
         return published

@@ -55,9 +55,10 @@ class TermsQuerySet(models.QuerySet["Terms"]):
 
     def agreed_and_shown(self) -> tuple[int | None, int | None]:
         """Of one product's versions: which is in force today, which is the latest to come."""
-        newest = self.published().order_by("-version").values_list("pk", "effective_on")
-        coming = [pk for pk, effective_on in newest if effective_on > today()]
-        begun = [pk for pk, effective_on in newest if effective_on <= today()]
+        newest, now = self.published().order_by("-version"), today()
+        dates = list(newest.values_list("pk", "effective_on"))
+        coming = [pk for pk, effective_on in dates if effective_on > now]
+        begun = [pk for pk, effective_on in dates if effective_on <= now]
         return next(iter(begun), None), next(iter(coming), None)
 
     def lock(self, pk: int) -> Terms:

@@ -127,7 +127,7 @@ def test_a_task_ends_after_its_time_and_the_relay_calls_again(monkeypatch):
 
 
 def test_the_first_slice_is_a_small_page_and_a_task_of_its_own(monkeypatch):
-    """So its mails leave before the rest is recorded, also where a worker has but one slot."""
+    """So its mails leave while the rest is recorded."""
     monkeypatch.setattr(broadcast, "FIRST_PAGE", 10)
     monkeypatch.setattr(broadcast, "PAGE", 20)
     make_users(55)

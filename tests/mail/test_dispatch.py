@@ -182,7 +182,8 @@ def test_who_claims_a_batch_finds_all_who_joined_it():
 
         def claim(pk: int = batch.pk, taken: list[int] = taken) -> int:
             claimed = claims.take(pk)
-            taken.extend(delivery.pk for delivery in claimed.deliveries if claimed)
+            assert claimed
+            taken.extend(delivery.pk for delivery in claimed.deliveries)
             return 1
 
         _, joined = in_threads(1, claim, lambda: dispatch.join(LANE, 500))
@@ -344,11 +345,14 @@ def test_the_broker_is_not_asked_when_nothing_is_overdue(broker: Broker):
 def test_a_broadcast_is_published_until_its_recipients_are_known(broker: Broker):
     message = outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
 
-    published = [dispatch.dispatch_expansions(broker), dispatch.dispatch_expansions(broker)]
+    published = [
+        dispatch.dispatch_expansions(Lane.BULK, broker),
+        dispatch.dispatch_expansions(Lane.BULK, broker),
+    ]
     Broadcast.objects.update(published_at=timezone.now() - timedelta(minutes=2))
-    published.append(dispatch.dispatch_expansions(broker))
+    published.append(dispatch.dispatch_expansions(Lane.BULK, broker))
     Broadcast.objects.update(published_at=None, expanded_at=Now())
-    published.append(dispatch.dispatch_expansions(broker))
+    published.append(dispatch.dispatch_expansions(Lane.BULK, broker))
 
     assert published == [1, 0, 1, 0]
     assert broker.published == [("mail.expand_broadcast", message.pk, "mail.bulk")] * 2
@@ -371,7 +375,7 @@ def test_an_expansion_that_is_over_before_it_is_noted_is_followed_by_the_next(
 
     broker.publish = publish_and_work  # type: ignore[method-assign]
 
-    assert [dispatch.dispatch_expansions(broker) for _ in range(3)] == [1, 1, 0]
+    assert [dispatch.dispatch_expansions(Lane.BULK, broker) for _ in range(3)] == [1, 1, 0]
     assert Delivery.objects.count() == 3
 
 
@@ -379,14 +383,14 @@ def test_an_expansion_that_is_over_before_it_is_noted_is_followed_by_the_next(
 def test_a_stopped_broadcast_is_not_published(broker: Broker, stop):
     stop(outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={}))
 
-    assert dispatch.dispatch_expansions(broker) == 0
+    assert dispatch.dispatch_expansions(Lane.BULK, broker) == 0
 
 
 def test_a_broadcast_that_somebody_expands_is_left_alone(broker: Broker):
     outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
     Broadcast.objects.update(lease_until=Now() + LATER)
 
-    assert dispatch.dispatch_expansions(broker) == 0
+    assert dispatch.dispatch_expansions(Lane.BULK, broker) == 0
 
 
 def test_i10_a_task_carries_an_id_and_nothing_else(broker: Broker):
@@ -427,3 +431,39 @@ def test_a_relay_passes_over_rows_that_another_one_binds():
 
     assert size == 2
     assert row("a").batch_id is None
+
+
+def test_whoever_was_turned_away_by_a_hold_is_published_again_after_it(broker: Broker):
+    """A worker may come before the relay has noted what it published."""
+    keep = broker.publish
+
+    def publish_and_turn_away(task, object_id: int, *, queue: str) -> None:
+        keep(task, object_id, queue=queue)
+        Transport.objects.update(held_until=Now() + LATER)
+        assert claims.take(object_id) is None
+
+    broker.publish = publish_and_turn_away  # type: ignore[method-assign]
+    send("a")
+    dispatch.dispatch(LANE, broker)
+    broker.publish, broker.waiting = keep, 0  # type: ignore[method-assign]
+    Transport.objects.update(held_until=None)
+
+    assert dispatch.republish(LANE, broker) == 1
+
+
+@pytest.mark.postgresql
+def test_a_broadcast_whose_page_is_being_recorded_is_not_waited_for(broker: Broker):
+    outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
+    Broadcast.objects.update(lease_until=Now() - LATER)
+    worker = connection.copy()
+    worker.set_autocommit(False)
+    try:
+        with worker.cursor() as page, connection.cursor() as cursor:
+            page.execute("SELECT FROM mail_broadcast FOR UPDATE")
+            cursor.execute("SET lock_timeout = '2s'")
+            assert dispatch.dispatch_expansions(Lane.BULK, broker) == 0
+    finally:
+        worker.rollback()
+        worker.close()
+
+    assert dispatch.dispatch_expansions(Lane.BULK, broker) == 1

@@ -99,6 +99,23 @@ def test_receipts_are_published_before_announcements(relay: Relay):
     assert lanes == [Lane.TRANSACTIONAL, Lane.BULK]
 
 
+def test_receipts_are_published_though_the_queue_of_announcements_takes_nothing(relay: Relay):
+    outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
+    send("a")
+    keep = relay.publisher.publish
+
+    def publish(task, object_id: int, *, queue: str) -> None:
+        if queue == "mail.bulk":
+            raise BrokerUnavailable("no quorum")
+        keep(task, object_id, queue=queue)
+
+    relay.publisher.publish = publish  # type: ignore[method-assign]
+
+    relay.turn()
+
+    assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
 def test_a_turn_expands_broadcasts_through_workers(relay: Relay):
     message = outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
 

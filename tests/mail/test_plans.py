@@ -104,7 +104,7 @@ def test_the_relay_and_the_status_read_no_history(history: None):
         glance.is_anything_due,
         lambda: [dispatch.dispatch(lane, broker) for lane in Lane],
         lambda: [dispatch.republish(lane, broker) for lane in Lane],
-        lambda: dispatch.dispatch_expansions(broker),
+        lambda: [dispatch.dispatch_expansions(lane, broker) for lane in Lane],
         lambda: Rescuer().rescue(),
         upkeep.turn_rows,
         upkeep.requeue_unsure,
@@ -112,6 +112,17 @@ def test_the_relay_and_the_status_read_no_history(history: None):
         status.read,
     ):
         assert scans(ask) == []
+
+
+def test_whoever_joins_a_batch_scans_no_history(history: None):
+    broker: Any = Broker()
+    send("a")
+    dispatch.dispatch(Lane.TRANSACTIONAL, broker)
+    send("b")
+    joined: list[int] = []
+
+    assert scans(lambda: joined.append(dispatch.join(Lane.TRANSACTIONAL, 500))) == []
+    assert joined == [1]
 
 
 def test_a_claim_scans_no_history(history: None):

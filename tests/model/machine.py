@@ -166,7 +166,8 @@ class MailMachine(RuleBasedStateMachine):
         for lane in Lane:
             self._dispatch(lane)
         with suppress(BrokerUnavailable):
-            dispatch.dispatch_expansions(self.world.broker)
+            for lane in Lane:
+                dispatch.dispatch_expansions(lane, self.world.broker)
         self.world.broker.mood = "well"
         known = self.world.ledger
         bound = defaultdict(list)
