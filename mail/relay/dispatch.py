@@ -43,7 +43,7 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
         batches = bind(lane, size, room=room - published)
         _publish(batches, publisher)
         published += len(batches)
-        if not batches:
+        if sum(batch.size for batch in batches) < size:  # nothing more is due
             break
     return published
 

@@ -11,6 +11,7 @@ from django.db import connection
 
 from mail.models import Lane
 from mail.relay import dispatch, glance, upkeep
+from mail.relay.glance import Work
 from mail.relay.lead import Lead
 from mail.relay.publisher import BrokerUnavailable, Publisher
 from mail.relay.rescue import Rescuer
@@ -84,7 +85,7 @@ class Relay:
         if time.monotonic() < self.broker_retry_at:
             return 0
         try:
-            published = self._publish() if glance.is_anything_due() else 0
+            published = self._publish(glance.look())
             self._check_queues()
             return published
         except BrokerUnavailable as error:
@@ -92,13 +93,16 @@ class Relay:
             self.broker_retry_at = time.monotonic() + AFTER_TROUBLE
             return 0
 
-    def _publish(self) -> int:
+    def _publish(self, work: Work) -> int:
         """Publish a lane's expansions, then its Batches, behind which an expansion would wait."""
         published = 0
         for lane in Lane:
-            published += dispatch.dispatch_expansions(lane, self.publisher)
-            published += dispatch.republish(lane, self.publisher)
-            published += dispatch.dispatch(lane, self.publisher)
+            if work.unexpanded:
+                published += dispatch.dispatch_expansions(lane, self.publisher)
+            if lane in work.unpublished:
+                published += dispatch.republish(lane, self.publisher)
+            if lane in work.due:
+                published += dispatch.dispatch(lane, self.publisher)
         return published
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from mail import outbox
 from mail.models import Batch, Broadcast, Delivery, Lane
-from mail.relay.glance import is_anything_due
+from mail.relay.glance import Work, look
 from mail.relay.loop import Relay
 from tests.mail.delivering import bind, send
 from tests.mail.mails import NOTICE, RECEIPT, notice
@@ -33,18 +33,18 @@ def test_an_idle_turn_of_the_relay_is_one_query(django_assert_num_queries):
 def test_a_mail_that_is_due_is_seen_in_either_lane(kind):
     send("a", kind=kind)
 
-    assert is_anything_due()
+    assert look() == Work(due=frozenset([kind.lane]))
 
 
 def test_a_mail_that_is_bound_and_published_or_parked_is_nothing_to_do():
     send("a")
     bind()
     Batch.objects.update(published_at=timezone.now())
-    assert not is_anything_due()
+    assert not look()
 
     parked = send("b")
     parked.deliveries.update(parked=True)
-    assert not is_anything_due()
+    assert not look()
 
 
 @pytest.mark.parametrize("age", [None, HOUR])
@@ -53,12 +53,12 @@ def test_a_batch_that_the_broker_does_not_have_is_seen(lane, age):
     published_at = age and timezone.now() - age
     Batch.objects.create(lane=lane, size=1, published_at=published_at)
 
-    assert is_anything_due()
+    assert look() == Work(unpublished=frozenset([lane]))
 
 
 def test_a_broadcast_is_seen_until_all_recipients_are_known():
     outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
-    assert is_anything_due()
+    assert look() == Work(unexpanded=True)
 
     Broadcast.objects.update(expanded_at=timezone.now())
-    assert not is_anything_due()
+    assert not look()

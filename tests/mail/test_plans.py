@@ -101,7 +101,7 @@ def test_the_relay_and_the_status_read_no_history(history: None):
     record_notice()
     analyze()
     for ask in (
-        glance.is_anything_due,
+        glance.look,
         lambda: [dispatch.dispatch(lane, broker) for lane in Lane],
         lambda: [dispatch.republish(lane, broker) for lane in Lane],
         lambda: [dispatch.dispatch_expansions(lane, broker) for lane in Lane],
