@@ -184,7 +184,8 @@ def _name_boundaries(message: MimeMessage) -> None:
     That package would search all of the content for one that does not occur.
     """
     for part in message.walk():
-        if part.is_multipart() and part.get_boundary() is None:
+        has_parts = part.get_content_maintype() == "multipart" and part.is_multipart()
+        if has_parts and part.get_boundary() is None:
             part.set_boundary(f"{'=' * 15}{secrets.randbelow(10**19):019}==")
 
 
