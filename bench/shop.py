@@ -16,7 +16,7 @@ from django.utils import timezone
 from mail import outbox
 from mail.content import build_personal
 from mail.models import Message
-from mail.personal import for_people
+from mail.placeholders import for_people
 from payment import mails as payment_mails
 from payment.models import Payment
 from payment.vat import supply_value

@@ -11,14 +11,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Length, Now
 
 from mail import marks
@@ -27,10 +28,28 @@ from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Transport
 from mail.transport.envelope import OutOfTime
 
 
+BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def boottime() -> float:
     """Seconds since boot, those of sleep included."""
-    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-    return time.clock_gettime(clock)
+    return time.clock_gettime(BOOTTIME)
+
+
+@dataclass(slots=True)
+class Bound:
+    """What a worker reads of an open Delivery of its Batch."""
+
+    pk: int
+    message_id: int
+    address: str
+    name: str
+    expires_at: datetime
+    attempts: int
+    uncertainties: int
+
+
+READ_OF_DELIVERY = tuple(field.name for field in fields(Bound))
 
 
 @dataclass
@@ -43,16 +62,23 @@ class Claim:
     deadline: float
     claimed_at: datetime
     read_at: float
-    deliveries: list[Delivery] = field(default_factory=list)
+    deliveries: list[Bound] = field(default_factory=list)
     messages: dict[int, Any] = field(default_factory=dict)
     through_id: int = 0
     recalled: bool = False
     is_out_of_time: Callable[[], bool] = lambda: False
     marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
+    term: float = field(default_factory=lambda: _term())
+    """For how many seconds a mark lets dots be written."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it was claimed."""
+        return boottime() - self.read_at
 
     def now(self) -> datetime:
         """The time by the clock of the database, whatever this machine's wall clock does."""
-        return self.claimed_at + timedelta(seconds=boottime() - self.read_at)
+        return self.claimed_at + timedelta(seconds=self.elapsed)
 
     def before_dot(self) -> None:
         """Make what is settled so far durable, say that a dot follows, and renew the lease.
@@ -81,7 +107,7 @@ class Claim:
         self.recalled = False
         stopped = Q(paused_at__isnull=False) | Q(cancelled_at__isnull=False)
         return set(
-            Message.objects.filter(stopped, pk__in=self.messages).values_list("pk", flat=True)
+            Message.objects.filter(stopped, pk__among=self.messages).values_list("pk", flat=True)
         )
 
     @property
@@ -96,18 +122,9 @@ class Claim:
     def _mark(self, *, begun: bool) -> None:
         before = boottime()
         self.recalled |= self.marker.mark(self.batch_id, self.token, self.through_id, begun=begun)
-        self.deadline = _deadline(before)
+        self.deadline = before + self.term
 
 
-READ_OF_DELIVERY = (
-    "message",
-    "lane",
-    "address",
-    "name",
-    "expires_at",
-    "attempts",
-    "uncertainties",
-)
 READ_OF_MESSAGE = (
     *("uuid", "lane", "on_uncertain", "personal", "message_id", "message_id_domain"),
     *("envelope_from", *Delivery.State.values, "paused_at", "cancelled_at", "erased_at"),
@@ -144,38 +161,46 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
         Batch.objects.filter(HELD, pk=batch_id, token=None).update(published_at=None)
         return None
     rows = _open_rows(batch_id)
-    lane, claimed_at = (rows[0].lane, rows[0].claimed_at) if rows else _facts(batch_id)
+    messages = _messages(batch_id, {row.message_id for row in rows})
+    lane, claimed_at = _facts(batch_id, messages)
     claim = Claim(
         batch_id=batch_id,
         lane=Lane(lane),
         token=token,
-        deadline=_deadline(before),
+        deadline=before + _term(),
         claimed_at=claimed_at,
         read_at=before,
         deliveries=rows,
-        messages=_messages({delivery.message_id for delivery in rows}),
+        messages=messages,
     )
     holds = any(m.on_uncertain == OnUncertain.HOLD for m in claim.messages.values())
     claim.marker = marks.marker(wait_for_disk=holds)
     return claim
 
 
-def _open_rows(batch_id: int) -> list[Any]:
-    """What is open of a Batch, by id, each row with the moment of the claim."""
+def _open_rows(batch_id: int) -> list[Bound]:
+    """What is open of a Batch, by id."""
     found = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED).order_by()
-    claimed = found.only(*READ_OF_DELIVERY).annotate(claimed_at=F("batch__claimed_at"))
-    return sorted(claimed, key=lambda delivery: delivery.pk)
+    rows = [Bound(*row) for row in found.values_list(*READ_OF_DELIVERY)]
+    return sorted(rows, key=attrgetter("pk"))
 
 
-def _facts(batch_id: int) -> tuple[str, Any]:
-    """Lane and moment of the claim of a Batch of which nothing is open."""
+def _messages(batch_id: int, pks: set[int]) -> dict[int, Any]:
+    """Messages by id in its order, each with the moment of the claim.
+
+    Their content is left out; `octets` tells its length.
+    """
+    batch = Batch.objects.filter(pk=batch_id).values("claimed_at")
+    found = Message.objects.only(*READ_OF_MESSAGE).filter(pk__among=pks).order_by("pk")
+    read = found.annotate(octets=Length("mime"), claimed_at=Subquery(batch))
+    return {one.pk: one for one in read}
+
+
+def _facts(batch_id: int, messages: dict[int, Any]) -> tuple[str, Any]:
+    """Lane and moment of the claim, asked for only when nothing of the Batch is open."""
+    for message in messages.values():
+        return message.lane, message.claimed_at
     return Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)
-
-
-def _messages(pks: set[int]) -> dict[int, Any]:
-    """Messages by id in its order, without their content, whose length `octets` tells."""
-    found = Message.objects.only(*READ_OF_MESSAGE).filter(pk__in=pks)
-    return {one.pk: one for one in found.annotate(octets=Length("mime")).order_by("pk")}
 
 
 CRASHES_SEEN = """
@@ -204,8 +229,9 @@ def server_started() -> str:
     return _crashes_seen[session]
 
 
-def _deadline(read_at: float) -> float:
-    return read_at + (settings.MAIL_LEASE - marks.margin()).total_seconds()
+def _term() -> float:
+    lease: timedelta = settings.MAIL_LEASE - marks.margin()
+    return lease.total_seconds()
 
 
 def _name() -> str:

@@ -21,7 +21,7 @@ from django.core.mail import EmailMessage
 from django.core.mail.message import EmailAlternative, EmailMultiAlternatives, sanitize_address
 
 from mail.addresses import InvalidAddress, normalise
-from mail.personal import for_html, for_people
+from mail.placeholders import for_html, for_people
 
 HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
 HEADER_START = re.compile(rb"\r\n(?![ \t])")

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from mail.claims import Claim
-from mail.models import Delivery, Message
+from mail.claims import Bound, Claim
+from mail.models import Message
 from mail.personal import Skeleton
 from mail.transport.envelope import Envelope
 
@@ -36,8 +36,9 @@ class Copies:
         self.skeletons: dict[int, Skeleton] = {}
         self.contents: dict[int, bytes] = {}
         self.made: tuple[int, Envelope] | None = None
+        self.redirect_to = settings.MAIL_REDIRECT_TO
 
-    def of(self, delivery: Delivery) -> Envelope:
+    def of(self, delivery: Bound) -> Envelope:
         """The mail of one recipient; asked again right away, the very same.
 
         Raises ContentErased, and whatever is wrong with what fills it.
@@ -46,7 +47,7 @@ class Copies:
             self.made = delivery.pk, self._make(delivery)
         return self.made[1]
 
-    def _make(self, delivery: Delivery) -> Envelope:
+    def _make(self, delivery: Bound) -> Envelope:
         message = self.claim.messages[delivery.message_id]
         if message.personal:
             content = self._skeleton(message).fill(
@@ -58,7 +59,7 @@ class Copies:
             content = self._stored(message)
         return Envelope(
             sender=message.envelope_from,
-            recipient=settings.MAIL_REDIRECT_TO or delivery.address,
+            recipient=self.redirect_to or delivery.address,
             content=content,
         )
 
@@ -93,5 +94,5 @@ class Copies:
             if room < 0:
                 break
             pks.append(following)
-        found = Message.objects.filter(pk__in=pks).values_list("pk", "mime")
+        found = Message.objects.filter(pk__among=pks).values_list("pk", "mime")
         return {pk: bytes(mime) for pk, mime in found}

@@ -18,11 +18,11 @@ import psycopg
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from mail import claims, outcomes, pacing, pool
-from mail.claims import Claim
+from mail.acceptances import Accepted
+from mail.claims import Bound, Claim
 from mail.copies import Copies
 from mail.marks import LeaseLost
-from mail.models import Delivery, Lane
-from mail.outcomes import Accepted
+from mail.models import Lane
 from mail.pacing import Pacer
 from mail.refusals import Refusals
 from mail.retry import UNREACHABLE, Answer, Outcome, Phase, Scope, Verdict, classify
@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LOSSES_THAT_HOLD = 3
+ACCEPTED = Verdict(outcome=Outcome.SENT, scope=Scope.RECIPIENT)
 OUTAGE = Verdict(outcome=Outcome.HELD, scope=Scope.TRANSPORT, hold=UNREACHABLE)
 # A server that failed over and is read-only for now says so as an internal error.
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError, psycopg.OperationalError)
@@ -130,7 +131,7 @@ class Run:
             logger.warning("batch %s: told to end, the mail in hand stays", self.claim.batch_id)
         except Exception:
             # A fault of ours: keep the facts, leave the rest to the rescue, which finds the culprit.
-            self._until_written(lambda: outcomes.keep(self.accepted))
+            self._until_written(lambda: outcomes.keep(self.claim, self.accepted))
             raise
         finally:
             self.transport.withdraw()
@@ -148,6 +149,7 @@ class Run:
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
+        first_expires_in = self._first_expires_in()
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
                 self._skip(self.claim.stopped_messages())
@@ -155,7 +157,7 @@ class Run:
                 continue
             if not self.pacer.wait(self.claim.while_waiting, self.is_stopping):
                 return None
-            if delivery.expires_at <= self.claim.now():
+            if self.claim.elapsed >= first_expires_in and self._is_expired(delivery):
                 self._until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(
                 delivery, self._following(number) if self.pacer.is_free else None
@@ -163,7 +165,16 @@ class Run:
                 return trouble
         return None
 
-    def _following(self, number: int) -> Delivery | None:
+    def _first_expires_in(self) -> float:
+        """Seconds from the claim until the first of its mails is past its give-up time."""
+        moments = (delivery.expires_at for delivery in self.claim.deliveries)
+        first = min(moments, default=self.claim.claimed_at)
+        return (first - self.claim.claimed_at).total_seconds()
+
+    def _is_expired(self, delivery: Bound) -> bool:
+        return delivery.expires_at <= self.claim.now()
+
+    def _following(self, number: int) -> Bound | None:
         """The Delivery after the n-th, if it is to be offered as far as we know now."""
         after = self.claim.deliveries[number + 1 : number + 2]
         return after[0] if after and after[0].message_id not in self.stopped else None
@@ -182,13 +193,13 @@ class Run:
         self.stopped |= stopped
 
     def _offer(
-        self, delivery: Delivery, following: Delivery | None
+        self, delivery: Bound, following: Bound | None
     ) -> tuple[Verdict, Answer] | None:
         """Offer one mail and record the answer; return it when the transport must wait."""
         answer = self._answer(delivery, following)
-        verdict = classify(answer)
-        if answer.is_plain_acceptance:
-            self.accepted.append(Accepted(delivery, answer, self.claim.now()))
+        verdict = ACCEPTED if answer.is_plain_acceptance else classify(answer)
+        if verdict is ACCEPTED:
+            self.accepted.append(Accepted(delivery, answer, self.claim.elapsed))
             settled = True
         else:
             settled = self._until_written(
@@ -202,7 +213,7 @@ class Run:
             return OUTAGE, answer
         return (verdict, answer) if verdict.outcome is Outcome.HELD else None
 
-    def _stop_if_refused(self, delivery: Delivery, verdict: Verdict, answer: Answer) -> None:
+    def _stop_if_refused(self, delivery: Bound, verdict: Verdict, answer: Answer) -> None:
         """Pause the Message when its other mails would be refused as this one was."""
         message = self.claim.messages[delivery.message_id]
         if reason := _refusals.stop(message, verdict, answer):
@@ -210,7 +221,7 @@ class Run:
             self._until_written(partial(outcomes.pause, message, reason))
             self._skip({message.pk})
 
-    def _answer(self, delivery: Delivery, following: Delivery | None) -> Answer:
+    def _answer(self, delivery: Bound, following: Bound | None) -> Answer:
         try:
             envelope = self.copies.of(delivery)
         except DATABASE_AWAY:
@@ -223,7 +234,7 @@ class Run:
         pool.give_back()
         return self.transport.deliver(envelope, self.claim, announced)
 
-    def _announced(self, following: Delivery | None) -> Envelope | None:
+    def _announced(self, following: Bound | None) -> Envelope | None:
         """The mail that comes next, made early; what is wrong with it is for its own turn."""
         try:
             return self.copies.of(following) if following else None

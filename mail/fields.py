@@ -5,6 +5,8 @@ others it is asked. Tests compare the two octet by octet.
 """
 
 import re
+import string
+from binascii import b2a_base64
 from email.charset import Charset
 from email.message import Message as MimeMessage
 from email.utils import formataddr
@@ -15,6 +17,8 @@ LINE = 78  # octets of a header line before it is folded, RFC 5322 §2.1.1
 ONE_WORD = 60  # octets of an encoded word that surely is not broken in two (RFC 2047 §2 allows 75)
 
 UTF_8 = Charset("utf-8")
+ONE_OCTET_IN_Q = b"-!*+/ " + string.ascii_letters.encode() + string.digits.encode()
+"""What the email package writes as one octet in an encoded word of the Q encoding, not as three."""
 PLAIN_NAME = re.compile(r"[!-~]+(?: [!-~]+)*")
 PLAIN_ADDRESS = re.compile(r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@[a-z0-9.-]+")
 
@@ -24,8 +28,8 @@ def to(name: str, address: str) -> bytes:
 
     Raises ValueError for a name or an address that no header can carry.
     """
-    if PLAIN_ADDRESS.fullmatch(address) and (word := _word(name)) is not None:
-        field = f"To: {formataddr((word, address))}"
+    if PLAIN_ADDRESS.fullmatch(address) and (mailbox := _mailbox(name, address)):
+        field = f"To: {mailbox}"
         if len(field) <= LINE:
             return field.encode("ascii")
     return folded("To", sanitize_address((name, address), "utf-8"))
@@ -51,10 +55,20 @@ def folded(name: str, value: str) -> bytes:
     return headers.as_bytes().rstrip(b"\n").replace(b"\n", b"\r\n")
 
 
-def _word(name: str) -> str | None:
-    """A name that needs no folding, as it stands in a header; None if it might."""
-    if not name.isascii():
-        encoded = UTF_8.header_encode(name) if name.isprintable() else ""
-        return encoded if 0 < len(encoded) <= ONE_WORD else None
-    plain = not name or (len(name) <= ONE_WORD and PLAIN_NAME.fullmatch(name))
-    return name if plain else None
+def _mailbox(name: str, address: str) -> str:
+    """Name and address as they stand in a header; nothing if the name might need folding."""
+    if name.isascii():
+        is_plain = not name or (len(name) <= ONE_WORD and PLAIN_NAME.fullmatch(name))
+        return formataddr((name, address)) if is_plain else ""
+    word = _encoded_word(name) if name.isprintable() else ""
+    return f"{word} <{address}>" if 0 < len(word) <= ONE_WORD else ""
+
+
+def _encoded_word(text: str) -> str:
+    """The encoded word (RFC 2047 §2), in base64 unless the Q encoding is as short."""
+    octets = text.encode()
+    in_q = len(octets) + 2 * len(octets.translate(None, ONE_OCTET_IN_Q))
+    in_base64 = -(-len(octets) // 3) * 4
+    if in_base64 < in_q:
+        return f"=?utf-8?b?{b2a_base64(octets, newline=False).decode('ascii')}?="
+    return UTF_8.header_encode(text)

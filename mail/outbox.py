@@ -22,7 +22,7 @@ from django.utils import timezone
 from mail import audiences, content, once, record
 from mail.kinds import Kind
 from mail.models import Broadcast, Delivery, Lane, Message
-from mail.personal import ADDRESS, NAME
+from mail.placeholders import ADDRESS, NAME
 
 __all__ = [
     "ADDRESS",

@@ -6,8 +6,7 @@ Every write but one is conditional on the claim: who lost it changes nothing. Th
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,8 +14,9 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from mail import record, states
-from mail.claims import Claim
+from mail import acceptances, record, states
+from mail.acceptances import Accepted, said
+from mail.claims import Bound, Claim
 from mail.models import Attempt, Batch, Delivery, Lane, Message, Transport
 from mail.retry import SESSION_PHASES, Answer, Outcome, Verdict, backoff, hold_time
 
@@ -27,16 +27,7 @@ State = Delivery.State
 _measured_at: dict[Lane, float] = {}
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """A Delivery that the server took with a plain 250, and when."""
-
-    delivery: Delivery
-    answer: Answer
-    at: datetime
-
-
-def settle_one(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdict) -> bool:
+def settle_one(claim: Claim, delivery: Bound, answer: Answer, verdict: Verdict) -> bool:
     """Write anything but a plain 250 to the Delivery's own row and commit it.
 
     Returns False when the row stays in the Batch: the trouble was not about this mail.
@@ -50,7 +41,7 @@ def settle_one(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdic
     return True
 
 
-def expire(claim: Claim, delivery: Delivery) -> None:
+def expire(claim: Claim, delivery: Bound) -> None:
     """Fail a Delivery that is past its give-up time."""
     with transaction.atomic():
         _leave(claim, delivery, _final(State.FAILED) | {"code": "expired"})
@@ -62,10 +53,10 @@ def release(claim: Claim, messages: Iterable[int]) -> None:
         record.unbind(_open_rows(claim).filter(message__in=messages, pk__gt=claim.through_id))
 
 
-def keep(accepted: Sequence[Accepted]) -> None:
+def keep(claim: Claim, accepted: Sequence[Accepted]) -> None:
     """Write the 250s in bulk: facts, whoever holds the claim."""
     with transaction.atomic():
-        _keep(accepted)
+        acceptances.write(claim, accepted)
 
 
 def close(claim: Claim, accepted: Sequence[Accepted]) -> None:
@@ -76,7 +67,7 @@ def close(claim: Claim, accepted: Sequence[Accepted]) -> None:
     closes the Batch and finds nothing to settle.
     """
     with transaction.atomic():
-        _keep(accepted)
+        acceptances.write(claim, accepted)
         if claim.is_unsettled:
             record.unbind(_open_rows(claim))
     claim.end()
@@ -121,7 +112,7 @@ def _open_rows(claim: Claim) -> Any:
     return Delivery.objects.filter(state=State.QUEUED, batch__in=mine)
 
 
-def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> bool:
+def _leave(claim: Claim, delivery: Bound, changes: dict[str, Any]) -> bool:
     """Change the row of an open Delivery; False when it is not this claim's any more."""
     if not _open_rows(claim).filter(pk=delivery.pk).update(**changes):
         return False
@@ -130,26 +121,26 @@ def _leave(claim: Claim, delivery: Delivery, changes: dict[str, Any]) -> bool:
     return True
 
 
-def _changes(claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdict) -> dict[str, Any]:
+def _changes(claim: Claim, delivery: Bound, answer: Answer, verdict: Verdict) -> dict[str, Any]:
     """The columns an answer changes, `state` among them."""
-    said, patience = _said(answer), delivery.expires_at - claim.now()
+    reply, patience = said(answer), delivery.expires_at - claim.now()
     match verdict.outcome:
         case Outcome.SENT:
-            return _final(State.SENT) | said | {"attempts": delivery.attempts + 1}
+            return _final(State.SENT) | reply | {"attempts": delivery.attempts + 1}
         case Outcome.FAILED:
-            return _final(State.FAILED) | said | {"attempts": delivery.attempts + 1}
+            return _final(State.FAILED) | reply | {"attempts": delivery.attempts + 1}
         case Outcome.UNCERTAIN:
-            return said | _uncertain(delivery, claim.messages[delivery.message_id])
+            return reply | _uncertain(delivery, claim.messages[delivery.message_id])
         case Outcome.HELD:
-            return said | _deferred(
+            return reply | _deferred(
                 delivery, max(verdict.hold, SHORTEST_DEFERRAL), patience, spent=0
             )
         case Outcome.DEFERRED:
-            return said | _deferred(delivery, backoff(delivery.attempts + 1), patience, spent=1)
+            return reply | _deferred(delivery, backoff(delivery.attempts + 1), patience, spent=1)
 
 
 def _deferred(
-    delivery: Delivery, wait: timedelta, patience: timedelta, *, spent: int
+    delivery: Bound, wait: timedelta, patience: timedelta, *, spent: int
 ) -> dict[str, Any]:
     if wait > patience:
         return _final(State.FAILED) | {"code": "expired", "attempts": delivery.attempts + spent}
@@ -161,7 +152,7 @@ def _deferred(
     }
 
 
-def _uncertain(delivery: Delivery, message: Message) -> dict[str, Any]:
+def _uncertain(delivery: Bound, message: Message) -> dict[str, Any]:
     return {
         "state": State.UNCERTAIN,
         "settled_at": Now(),
@@ -181,62 +172,15 @@ def _final(state: Delivery.State) -> dict[str, Any]:
     return {"state": state, "settled_at": Now(), "due_at": None}
 
 
-def _said(answer: Answer) -> dict[str, Any]:
-    return {
-        "code": str(answer.code or ""),
-        "enhanced": answer.enhanced,
-        "reply": answer.text,
-        "host": answer.host,
-    }
-
-
 def _note_attempt(
-    claim: Claim, delivery: Delivery, answer: Answer, verdict: Verdict, changes: dict[str, Any]
+    claim: Claim, delivery: Bound, answer: Answer, verdict: Verdict, changes: dict[str, Any]
 ) -> None:
     outcomes = {State.FAILED: "failed", State.UNCERTAIN: "uncertain", State.QUEUED: "deferred"}
     Attempt.objects.create(
-        delivery=delivery,
+        delivery_id=delivery.pk,
         batch_id=claim.batch_id,
         outcome=outcomes[changes["state"]],
         scope=verdict.scope,
         phase=answer.phase,
-        **_said(answer),
+        **said(answer),
     )
-
-
-def _keep(accepted: Sequence[Accepted]) -> None:
-    found = Delivery.objects.filter(pk__in=[one.delivery.pk for one in accepted])
-    locked = found.select_for_update(of=("self",)).order_by("pk")
-    state = dict(locked.values_list("pk", "state"))
-    fresh = [one for one in accepted if state[one.delivery.pk] != State.SENT]
-    if fresh:
-        _write_accepted(fresh)
-        record.count(
-            (one.delivery.message_id, state[one.delivery.pk], State.SENT) for one in fresh
-        )
-
-
-SENT = """
-    UPDATE mail_delivery
-       SET state = 'sent', settled_at = {at}, code = {code}, enhanced = {enhanced},
-           reply = {reply}, host = {host}, due_at = NULL, parked = false, attempts = attempts + 1
-"""
-SENT_ALL = (
-    SENT.format(**{name: f"one.{name}" for name in ("at", "code", "enhanced", "reply", "host")})
-    + """
-      FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
-           AS one (at, code, enhanced, reply, host, id)
-     WHERE mail_delivery.id = one.id
-"""
-)
-SENT_ONE = SENT.format(at="%s", code="%s", enhanced="%s", reply="%s", host="%s") + " WHERE id = %s"
-
-
-def _write_accepted(accepted: Sequence[Accepted]) -> None:
-    adapt = connection.ops.adapt_datetimefield_value
-    rows = [(adapt(one.at), *_said(one.answer).values(), one.delivery.pk) for one in accepted]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(SENT_ALL, [list(column) for column in zip(*rows, strict=True)])
-        else:
-            cursor.executemany(SENT_ONE, rows)

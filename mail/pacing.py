@@ -61,11 +61,8 @@ class Pacer:
         self.lane, self.left, self.clock = lane, mails, clock
         self.pace = Pace(allowed=0)
         self.number = self.reserved = 0
-
-    @property
-    def is_free(self) -> bool:
+        self.is_free = bool(settings.MAIL_RATE == UNLIMITED)
         """Whether every mail may leave at once."""
-        return bool(settings.MAIL_RATE == UNLIMITED)
 
     def wait(self, while_waiting: Callable[[], None], is_stopping: Callable[[], bool]) -> bool:
         """Wait for the place of the next mail; False when it is not to leave in this Batch."""

@@ -25,18 +25,18 @@ Move = tuple[int, str, str]
 def count(moves: Iterable[Move]) -> None:
     """Carry moves between states into the counts of their Messages. Raises ForbiddenArrow."""
     deltas: dict[int, Counter[str]] = defaultdict(Counter)
-    for message_id, old, new in moves:
+    for (message_id, old, new), times in Counter(moves).items():
         if old != new:
             states.check(old, new)
-            deltas[message_id][old] -= 1
-            deltas[message_id][new] += 1
+            deltas[message_id][old] -= times
+            deltas[message_id][new] += times
     alike: dict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
     for message_id, changes in deltas.items():
         alike[tuple(sorted(changes.items()))].append(message_id)
     if len(deltas) > 1:
         lock_messages(deltas)
     for counts, message_ids in alike.items():
-        Message.objects.filter(pk__in=message_ids).update(
+        Message.objects.filter(pk__among=message_ids).update(
             **{state: F(state) + change for state, change in counts if change}
         )
 
@@ -68,14 +68,14 @@ def lock_messages(message_ids: Iterable[int]) -> None:
 
 def _locked(message_ids: Iterable[int]) -> QuerySet[Message]:
     """Messages locked by id, their keys left free for what refers to them."""
-    messages = Message.objects.filter(pk__in=set(message_ids))
+    messages = Message.objects.filter(pk__among=set(message_ids))
     return messages.select_for_update(no_key=True).order_by("pk")
 
 
 def unbind(deliveries: QuerySet[Delivery]) -> None:
     """Return open Deliveries from their Batch to the queue, unharmed."""
     rows = lock(deliveries)
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(batch=None)
+    Delivery.objects.filter(pk__among=[row.pk for row in rows]).update(batch=None)
     notice_flags({row.message_id for row in rows})
 
 
@@ -88,7 +88,7 @@ def notice_flags(messages: Iterable[int]) -> None:
     flags = _locked(messages).values_list("pk", "paused_at", "cancelled_at")
     stopped = [pk for pk, paused_at, cancelled_at in flags if paused_at or cancelled_at]
     if stopped:
-        Message.objects.filter(pk__in=stopped).update(turning=True)
+        Message.objects.filter(pk__among=stopped).update(turning=True)
 
 
 def settle(deliveries: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
@@ -112,7 +112,7 @@ def requeue(deliveries: QuerySet[Delivery], *, afresh: bool = True) -> int:
             by_patience[patience].append(pk)
         for patience, pks in by_patience.items():
             total += _turn(
-                page.filter(pk__in=pks),
+                page.filter(pk__among=pks),
                 Delivery.State.QUEUED,
                 due_at=Now(),
                 expires_at=Now() + patience,
@@ -129,14 +129,14 @@ def _pages(deliveries: QuerySet[Delivery]) -> Iterator[QuerySet[Delivery]]:
     while pks := list(
         deliveries.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:PAGE]
     ):
-        yield deliveries.filter(pk__in=pks)
+        yield deliveries.filter(pk__among=pks)
         last = pks[-1]
 
 
 def _turn(page: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
     with transaction.atomic():
         rows = lock(page)
-        Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(state=state, **fields)
+        Delivery.objects.filter(pk__among=[row.pk for row in rows]).update(state=state, **fields)
         count((row.message_id, row.state, state) for row in rows)
         if state == Delivery.State.QUEUED:
             notice_flags({row.message_id for row in rows})

@@ -1,3 +1,4 @@
+from mail.models.among import Among
 from mail.models.attempt import Attempt
 from mail.models.batch import Batch
 from mail.models.broadcast import Broadcast
@@ -7,6 +8,7 @@ from mail.models.relay_lease import RelayLease
 from mail.models.transport import Transport
 
 __all__ = [
+    "Among",
     "Attempt",
     "Batch",
     "Broadcast",

@@ -174,7 +174,7 @@ def _bind(lane: Lane, pks: list[int]) -> Batch:
 
 
 def _put(batch: Batch, pks: list[int]) -> None:
-    Delivery.objects.filter(pk__in=pks).update(batch=batch)
+    Delivery.objects.filter(pk__among=pks).update(batch=batch)
 
 
 def _publish(batches: list[Batch], publisher: Publisher) -> None:
@@ -189,7 +189,7 @@ def _publish(batches: list[Batch], publisher: Publisher) -> None:
             publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
             taken.append(batch.pk)
     finally:
-        _note(Batch.objects.filter(~HELD, pk__in=taken), published_at=Now())
+        _note(Batch.objects.filter(~HELD, pk__among=taken), published_at=Now())
 
 
 def _note(rows: QuerySet[Any], **changes: Any) -> None:

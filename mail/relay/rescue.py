@@ -85,7 +85,7 @@ def settle(batch_id: int, token: UUID | None, lease_until: datetime | None) -> b
 
 
 def _write_accepted(rows: list[Delivery]) -> None:
-    Delivery.objects.filter(pk__in=[row.pk for row in rows]).update(
+    Delivery.objects.filter(pk__among=[row.pk for row in rows]).update(
         state=State.SENT,
         settled_at=Now(),
         due_at=None,
@@ -98,7 +98,7 @@ def _write_accepted(rows: list[Delivery]) -> None:
 
 def _write_unsure(batch: Batch, rows: list[Delivery]) -> None:
     policy = dict(
-        Message.objects.filter(pk__in={row.message_id for row in rows}).values_list(
+        Message.objects.filter(pk__among={row.message_id for row in rows}).values_list(
             "pk", "on_uncertain"
         )
     )
@@ -134,7 +134,7 @@ def _release(rows: list[Delivery], *, charge_first: bool) -> None:
             rows = rows[1:]
         else:
             Delivery.objects.filter(pk=first.pk).update(crashes=F("crashes") + 1)
-    record.unbind(Delivery.objects.filter(pk__in=[row.pk for row in rows]))
+    record.unbind(Delivery.objects.filter(pk__among=[row.pk for row in rows]))
 
 
 def _write_poison(row: Delivery) -> None:

@@ -49,7 +49,7 @@ def erase_contents() -> int:
         uncertain=0,
     )
     pks = list(over.order_by("erase_at").values_list("pk", flat=True)[:PAGE])
-    return over.filter(pk__in=pks).update(  # asked again: one may have been sent again since
+    return over.filter(pk__among=pks).update(  # asked again: one may have been sent again since
         mime=b"", subject="", text="", html="", erased_at=Now()
     )
 
@@ -71,7 +71,7 @@ def _turn(message: Message, rows: Any, changes: dict[str, Any]) -> int:
     with transaction.atomic():
         page = record.lock(rows.filter(pk__in=rows.order_by("pk").values("pk")[:TURNED]))
         pks = [row.pk for row in page]
-        Delivery.objects.filter(pk__in=pks).update(**changes)
+        Delivery.objects.filter(pk__among=pks).update(**changes)
         if state := changes.get("state"):
             record.count((message.pk, State.QUEUED, state) for _ in pks)
         if not pks:

@@ -56,10 +56,18 @@ class Dialogue:
         self._wait(patience, for_writing=True)
         return 0
 
+    def has_heard(self, replies: re.Pattern[bytes]) -> bool:
+        """Whether what was received begins with these replies, which then are heard."""
+        if found := replies.match(self.received):
+            self.received = self.received[found.end() :]
+        return found is not None
+
     def reply(self, *, patience: float) -> tuple[int, str]:
         """The next reply, its lines joined by spaces; raises Lost after `patience` seconds."""
         deadline = time.monotonic() + patience
         code, more, text = self._reply_line(deadline)
+        if more != b"-":
+            return code, text
         texts, size = [text], len(text)
         while more == b"-":
             again, more, text = self._reply_line(deadline)

@@ -34,7 +34,8 @@ MAILS_PER_CONNECTION = 1000
 ENVELOPE = ((Phase.MAIL, 2), (Phase.RCPT, 2), (Phase.DATA, 3))
 """The commands before the content, and the first digit of the reply that lets it go on."""
 DOT = b".\r\n"
-LINE_START_DOT = re.compile(rb"\n\.")
+AGREED = re.compile(rb"2\d\d [^\n]*\n2\d\d [^\n]*\n3\d\d [^\n]*\n")
+"""What a server says to a pipelined ENVELOPE when all is well, each in one line."""
 
 
 class SmtpTransport:
@@ -123,6 +124,8 @@ class SmtpTransport:
         commands = [] if self.announced is envelope else session.envelope_commands(envelope)
         self.announced = None
         if session.takes_pipelines:
+            if not commands and session.dialogue.has_heard(AGREED):
+                return None
             commands = [b"".join(commands), b"", b""]
         refusal: Answer | None = None
         answer: Answer | None = None
@@ -207,7 +210,7 @@ class SmtpTransport:
 
 def _stuffed(content: bytes) -> bytes:
     """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
-    stuffed = LINE_START_DOT.sub(b"\n..", content)
+    stuffed = content.replace(b"\n.", b"\n..")
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"

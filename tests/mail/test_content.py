@@ -5,7 +5,7 @@ from django.core.mail import EmailMessage
 
 from mail import content
 from mail.content import InvalidMail
-from mail.personal import ADDRESS, NAME
+from mail.placeholders import ADDRESS, NAME
 from tests.mail.mails import notice, receipt
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mail import claims, delivery, marks, outbox, outcomes, record
 from mail.marks import OrmMarker
 from mail.models import Batch, Delivery, Lane, Message, Transport
-from mail.outcomes import Accepted
+from mail.acceptances import Accepted
 from mail.relay import dispatch, rescue, upkeep
 from mail.retry import Answer, Phase, classify
 from tests.mail.delivering import LOST, TAKEN, Script, assert_counts_agree, make_due, said, send
@@ -84,7 +84,7 @@ class World:
             done = claim.deliveries[:passed]
             accepted = claim.deliveries[: passed + begun]
             self.abandoned.append(
-                (claim, [Accepted(one, TAKEN, timezone.now()) for one in accepted])
+                (claim, [Accepted(one, TAKEN, 1.5) for one in accepted])
             )
             Batch.objects.filter(pk=batch.pk).update(
                 begun=begun or bool(passed),

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mail import content
-from mail.personal import ADDRESS, NAME, Skeleton, Text
+from mail.parts import Text
+from mail.personal import Skeleton
+from mail.placeholders import ADDRESS, NAME
 from tests.mail.mails import notice
 
 PLAIN = {"name": "김철수", "address": "kim@example.com", "message_id": "<1.2@moa.example>"}

@@ -290,7 +290,7 @@ class Worker:
     def _wrote_release(self, claim: Claim, messages: Any) -> None:
         self._tell(ledger.Released, messages, claim.through_id)
 
-    def _wrote_keep(self, accepted: Sequence[Any]) -> None:
+    def _wrote_keep(self, claim: Claim, accepted: Sequence[Any]) -> None:
         self._tell(ledger.Kept, [one.delivery.pk for one in accepted], False)
 
     def _wrote_close(self, claim: Claim, accepted: Sequence[Any]) -> None:

@@ -1,0 +1,115 @@
+"""Acceptances: the plain 250s of a Batch, written in bulk at its end.
+
+A 250 is a fact: it is recorded whoever holds the claim, and whatever the Delivery has become.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from mail import record
+from mail.claims import Bound, Claim
+from mail.models import Delivery
+from mail.retry import Answer
+
+State = Delivery.State
+
+
+class Accepted(NamedTuple):
+    """A Delivery that the server took with a plain 250, and how many seconds after the claim."""
+
+    delivery: Bound
+    answer: Answer
+    after: float
+
+
+def said(answer: Answer) -> dict[str, Any]:
+    """The columns that keep a reply."""
+    return {
+        "code": str(answer.code or ""),
+        "enhanced": answer.enhanced,
+        "reply": answer.text,
+        "host": answer.host,
+    }
+
+
+def write(claim: Claim, accepted: Sequence[Accepted]) -> None:
+    """Write 250s in the caller's transaction, and count them.
+
+    Those of what is still queued, as good as all, take one statement, which meets the rows in the
+    order of its arrays: that of their ids.
+    """
+    written = _write_accepted(claim, accepted)
+    moves = [(one.delivery.message_id, State.QUEUED, State.SENT) for one in accepted]
+    if len(written) < len(accepted):
+        moves = _moves_of_all(claim, accepted, written)
+    record.count(moves)
+
+
+def _moves_of_all(
+    claim: Claim, accepted: Sequence[Accepted], written: set[int]
+) -> list[record.Move]:
+    """Write those 250s, too, whose Deliveries somebody has settled otherwise meanwhile."""
+    found = Delivery.objects.filter(pk__among={one.delivery.pk for one in accepted} - written)
+    locked = found.select_for_update(of=("self",)).exclude(state=State.SENT).order_by("pk")
+    state = dict(locked.values_list("pk", "state"))
+    late = [one for one in accepted if one.delivery.pk in state]
+    _write_accepted(claim, late, of_any_state=True)
+    state |= dict.fromkeys(written, State.QUEUED)
+    return [
+        (one.delivery.message_id, state[one.delivery.pk], State.SENT)
+        for one in accepted
+        if one.delivery.pk in state
+    ]
+
+
+SENT = """
+    UPDATE mail_delivery
+       SET state = 'sent', settled_at = {at}, code = {code}, enhanced = {enhanced},
+           reply = {reply}, host = {host}, due_at = NULL, parked = false, attempts = attempts + 1
+"""
+SENT_ALL = (
+    SENT.format(
+        at="%s::timestamptz + one.after * interval '1 second'",
+        **{name: f"one.{name}" for name in ("code", "enhanced", "reply", "host")},
+    )
+    + """
+      FROM unnest(%s::float8[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[])
+           AS one (after, code, enhanced, reply, host, id)
+     WHERE mail_delivery.id = one.id AND (state = 'queued' OR %s)
+ RETURNING mail_delivery.id
+"""
+)
+SENT_ONE = (
+    SENT.format(at="%s", code="%s", enhanced="%s", reply="%s", host="%s")
+    + " WHERE id = %s AND (state = 'queued' OR %s) RETURNING id"
+)
+
+
+def _write_accepted(
+    claim: Claim, accepted: Sequence[Accepted], *, of_any_state: bool = False
+) -> set[int]:
+    """Write the 250s of what is queued, or of all; return the ids of the rows that changed."""
+    if not accepted:
+        return set()
+    rows = [(one.after, *said(one.answer).values(), one.delivery.pk) for one in accepted]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = map(_array, zip(*rows, strict=True))
+            cursor.execute(SENT_ALL, [claim.claimed_at, *arrays, of_any_state])
+            return {pk for (pk,) in cursor.fetchall()}
+        changed = set[int]()
+        for after, *values in rows:
+            at = claim.claimed_at + timedelta(seconds=after)
+            adapted = connection.ops.adapt_datetimefield_value(at)
+            cursor.execute(SENT_ONE, [adapted, *values, of_any_state])
+            changed |= {pk for (pk,) in cursor.fetchall()}
+        return changed
+
+
+def _array(values: Iterable[Any]) -> str:
+    """An array as PostgreSQL reads it; a fifth of what psycopg takes for a list."""
+    quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{one}"' for one in quoted) + "}"
