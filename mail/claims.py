@@ -27,7 +27,6 @@ from mail.marks import LeaseLost, Marker
 from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Transport
 from mail.transport.envelope import OutOfTime
 
-
 BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -68,6 +67,7 @@ class Claim:
     recalled: bool = False
     is_out_of_time: Callable[[], bool] = lambda: False
     marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
+    mark_started_at: float = 0.0
     term: float = field(default_factory=lambda: _term())
     """For how many seconds a mark lets dots be written."""
 
@@ -79,6 +79,11 @@ class Claim:
     def now(self) -> datetime:
         """The time by the clock of the database, whatever this machine's wall clock does."""
         return self.claimed_at + timedelta(seconds=self.elapsed)
+
+    def dot_is_near(self) -> None:
+        """Begin the mark that `before_dot` waits for. Raises DatabaseError."""
+        self.mark_started_at = boottime()
+        self.marker.start(self.batch_id, self.token, self.through_id)
 
     def before_dot(self) -> None:
         """Make what is settled so far durable, say that a dot follows, and renew the lease.
@@ -120,7 +125,7 @@ class Claim:
         self.marker.end(self.batch_id, self.token, self.through_id)
 
     def _mark(self, *, begun: bool) -> None:
-        before = boottime()
+        before, self.mark_started_at = self.mark_started_at or boottime(), 0.0
         self.recalled |= self.marker.mark(self.batch_id, self.token, self.through_id, begun=begun)
         self.deadline = before + self.term
 

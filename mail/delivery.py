@@ -192,9 +192,7 @@ class Run:
             self._until_written(lambda: outcomes.release(self.claim, stopped))
         self.stopped |= stopped
 
-    def _offer(
-        self, delivery: Bound, following: Bound | None
-    ) -> tuple[Verdict, Answer] | None:
+    def _offer(self, delivery: Bound, following: Bound | None) -> tuple[Verdict, Answer] | None:
         """Offer one mail and record the answer; return it when the transport must wait."""
         answer = self._answer(delivery, following)
         verdict = ACCEPTED if answer.is_plain_acceptance else classify(answer)
@@ -230,13 +228,14 @@ class Run:
             reason = type(error).__name__
             logger.error("delivery %s: its content cannot be made: %s", delivery.pk, reason)
             return Answer(phase=Phase.CONTENT, code=554, text=f"content: {reason}")
-        announced = self._announced(following)
         pool.give_back()
-        return self.transport.deliver(envelope, self.claim, announced)
+        return self.transport.deliver(envelope, self.claim, partial(self._early, following))
 
-    def _announced(self, following: Bound | None) -> Envelope | None:
-        """The mail that comes next, made early; what is wrong with it is for its own turn."""
+    def _early(self, following: Bound | None) -> Envelope | None:
+        """The mail that comes next; what is wrong with it is for its own turn."""
         try:
             return self.copies.of(following) if following else None
         except Exception:
             return None
+        finally:
+            pool.give_back()

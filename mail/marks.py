@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
 
 from mail.models import Batch
 
@@ -27,6 +27,12 @@ class LeaseLost(Exception):
 
 class Marker(Protocol):
     """Writes the marks of one claim."""
+
+    def start(self, batch_id: int, token: UUID, through_id: int) -> None:
+        """Begin the mark of a dot, if that can be done without waiting; `mark` ends it.
+
+        Nothing else is asked of this marker in between. Raises DatabaseError.
+        """
 
     def mark(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool:
         """Move the cursor and renew the lease; return whether the Batch was recalled.
@@ -63,24 +69,34 @@ class PostgresMarker:
 
     def __init__(self, *, wait_for_disk: bool) -> None:
         self.wait_for_disk = wait_for_disk
+        self.started: PGconn | None = None
+        """Where a mark is under way."""
+
+    def start(self, batch_id: int, token: UUID, through_id: int) -> None:
+        database = self._connection().pgconn
+        try:
+            database.send_query_prepared(b"mark", _values(through_id, "true", batch_id, token))
+        except psycopg.OperationalError:
+            close()
+            raise
+        self.started = database
 
     def mark(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool:
-        flag = "true" if begun else "false"
-        result = self._execute(b"mark", str(through_id), flag, str(batch_id), token.hex)
-        if not result.ntuples:
+        database, self.started = self.started, None
+        if database:
+            result = _last_result(database)
+        else:
+            flag = "true" if begun else "false"
+            result = self._execute(b"mark", _values(through_id, flag, batch_id, token))
+        if not _checked(result).ntuples:
             raise LeaseLost
         return result.get_value(0, 0) == b"t"
 
     def end(self, batch_id: int, token: UUID, through_id: int) -> None:
-        self._execute(b"end", str(through_id), str(batch_id), token.hex)
+        _checked(self._execute(b"end", _values(through_id, batch_id, token)))
 
-    def _execute(self, prepared: bytes, *values: str) -> PGresult:
-        database = self._connection().pgconn
-        result = database.exec_prepared(prepared, [value.encode("ascii") for value in values])
-        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
-            close()
-            raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
-        return result
+    def _execute(self, prepared: bytes, values: list[bytes]) -> PGresult:
+        return self._connection().pgconn.exec_prepared(prepared, values)
 
     def _connection(self) -> psycopg.Connection[Any]:
         name = f"wait_for_disk={self.wait_for_disk}"
@@ -90,12 +106,38 @@ class PostgresMarker:
         return found
 
 
+def _values(*values: int | str | UUID) -> list[bytes]:
+    return [str(value).encode("ascii") for value in values]
+
+
+def _last_result(database: PGconn) -> PGresult:
+    """What the statement that was sent came to; the connection is free again."""
+    last = result = database.get_result()
+    while result is not None:
+        last, result = result, database.get_result()
+    if last is None:
+        close()
+        raise psycopg.OperationalError("the connection was lost")
+    return last
+
+
+def _checked(result: PGresult) -> PGresult:
+    """The result, if the statement was carried out. Raises OperationalError."""
+    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        close()
+        raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
+    return result
+
+
 def _connected(*, wait_for_disk: bool) -> psycopg.Connection[Any]:
     """A connection of its own, in autocommit, with its statements prepared."""
     params = connection.get_connection_params()
     params.pop("cursor_factory", None)
     made = psycopg.connect(**params, autocommit=True)
     made.execute(f"SET synchronous_commit = {'on' if wait_for_disk else 'off'}")
+    # Planned once for all: a plan made while the table was small would read the whole of it.
+    made.execute("SET plan_cache_mode = force_generic_plan")
+    made.execute("SET enable_seqscan = off")
     lease = settings.MAIL_LEASE.total_seconds()
     made.execute(f"PREPARE mark (bigint, boolean, bigint, uuid) AS {MARK.format(lease=lease)}")
     made.execute(f'PREPARE "end" (bigint, bigint, uuid) AS {END}')
@@ -104,6 +146,9 @@ def _connected(*, wait_for_disk: bool) -> psycopg.Connection[Any]:
 
 class OrmMarker:
     """Marks through Django, for SQLite."""
+
+    def start(self, batch_id: int, token: UUID, through_id: int) -> None:
+        """Nothing: it would have to wait."""
 
     def mark(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool:
         own = Batch.objects.filter(pk=batch_id, token=token, closed_at=None)

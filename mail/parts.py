@@ -29,9 +29,7 @@ Pieces = Iterable[bytes | Fill]
 class Part:
     """Header fields, and a text if it has one. `complete` may change the fields."""
 
-    def __init__(
-        self, stored: bytes, complete: Callable[[list[bytes]], Pieces] = list
-    ) -> None:
+    def __init__(self, stored: bytes, complete: Callable[[list[bytes]], Pieces] = list) -> None:
         head, self.blank, body = stored.partition(b"\r\n\r\n")
         self.text = Text(body, _encoding(head))
         self.head = list(complete(NEXT_FIELD.split(head)))
@@ -104,7 +102,9 @@ class Text:
 
     def fill(self, words: Words) -> tuple[str, bytes]:
         """The encoding for any words, and the encoded text."""
-        return self.fill_the_long_way(words) if self.personal else (self.encoding, self.constant[0])
+        return (
+            self.fill_the_long_way(words) if self.personal else (self.encoding, self.constant[0])
+        )
 
     def fill_the_long_way(self, words: Words) -> tuple[str, bytes]:
         """The same by the email package, which chooses the encoding."""

@@ -24,9 +24,11 @@ class Skeleton:
 
     def __init__(self, mime: bytes) -> None:
         first, *others = _at_boundaries(mime)
-        cut = [Part(first, _with_recipient)]
+        cut: list[Part | bytes] = [Part(first, _with_recipient)]
         cut += [Part(one) if is_personal(one) else one for one in others]
-        self.pieces = [one if isinstance(one, bytes) else one.fill for one in cut]
+        self.pieces: list[bytes | Fill] = [
+            one if isinstance(one, bytes) else one.fill for one in cut
+        ]
         self.plain = _joined(
             piece for one in cut for piece in ([one] if isinstance(one, bytes) else one.plain())
         )

@@ -6,7 +6,7 @@ paused, for a person to look at, before a million mails have failed one by one.
 """
 
 import threading
-from collections import deque
+from collections import Counter, deque
 
 from mail.models import Message
 from mail.retry import Answer, Outcome, Scope, Verdict
@@ -20,7 +20,10 @@ class Refusals(threading.local):
     """What this slot's servers said lately about the senders of Messages."""
 
     def __init__(self) -> None:
-        self.lately: dict[int, deque[bool]] = {}
+        self.mails: Counter[int] = Counter()
+        """How many mails of each Message were offered."""
+        self.refused: dict[int, deque[int]] = {}
+        """Which of them were refused for their sender."""
 
     def stop(self, message: Message, verdict: Verdict, answer: Answer) -> str:
         """Count one answer; return why its Message must stop, or nothing.
@@ -28,20 +31,32 @@ class Refusals(threading.local):
         A refusal of the content stops it at once, refusals of the sender when they are more than
         SHARE of the last LOOK_BACK mails. A mail to one recipient stops by itself.
         """
-        if message.recipients <= 1 and not message.personal:
+        if not message.personal and message.recipients <= 1:
             return ""
-        refused = verdict.outcome is Outcome.FAILED
-        of_sender = refused and verdict.scope is Scope.SENDER
-        if refused and verdict.scope is Scope.MESSAGE:
+        if message.pk not in self.mails and len(self.mails) >= MESSAGES:
+            self._forget(next(iter(self.mails)))
+        self.mails[message.pk] += 1
+        if verdict.outcome is not Outcome.FAILED:
+            return ""
+        if verdict.scope is Scope.MESSAGE:
             return _said(answer)
-        lately = self.lately.setdefault(message.pk, deque(maxlen=LOOK_BACK))
-        lately.append(of_sender)
-        if of_sender and sum(lately) > LOOK_BACK * SHARE:
-            del self.lately[message.pk]  # whoever resumes it begins afresh
+        if verdict.scope is Scope.SENDER and self._refuse(message.pk) > LOOK_BACK * SHARE:
+            self._forget(message.pk)  # whoever resumes it begins afresh
             return _said(answer)
-        if len(self.lately) > MESSAGES:
-            del self.lately[next(iter(self.lately))]
         return ""
+
+    def _refuse(self, message_id: int) -> int:
+        """Note that the sender of the last mail was refused; return how often that was lately."""
+        number = self.mails[message_id]
+        lately = self.refused.setdefault(message_id, deque())
+        lately.append(number)
+        while lately[0] <= number - LOOK_BACK:
+            lately.popleft()
+        return len(lately)
+
+    def _forget(self, message_id: int) -> None:
+        del self.mails[message_id]
+        self.refused.pop(message_id, None)
 
 
 def _said(answer: Answer) -> str:

@@ -31,7 +31,10 @@ class Delivery(models.Model):
     )
     due_at = models.DateTimeField(_("due at"), null=True)
     expires_at = models.DateTimeField(_("given up at"))
-    batch = models.ForeignKey(Batch, null=True, on_delete=models.PROTECT, db_index=False)
+    # A Batch is never deleted; the database need not look for it at each mail that is bound.
+    batch = models.ForeignKey(
+        Batch, null=True, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
     parked = models.BooleanField(db_default=False, default=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0, default=0)

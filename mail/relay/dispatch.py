@@ -20,7 +20,7 @@ from mail.relay.publisher import Publisher
 WORK_PER_BATCH = 1000  # milliseconds
 SHARE_OF_RATE = 0.1  # of what MAIL_RATE lets leave in that time: other slots want places, too
 GATHER = timedelta(seconds=1)
-AT_ONCE = 500  # Deliveries bound in one transaction
+AT_ONCE = 2000  # Deliveries bound in one transaction
 
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 

@@ -5,8 +5,13 @@ paused); it never says no where something can.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from itertools import compress
+from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Exists, Q
 from django.db.models.functions import Now
 
@@ -32,15 +37,25 @@ class Work:
 
 def look() -> Work:
     """See what there is to do, in one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_query(settings.MAIL_REPUBLISH_AFTER))
+        found = cursor.fetchone()
+    if not found:
+        return Work()
+    unexpanded, *answers = map(bool, found)
+    due, unpublished = answers[: len(LANES)], answers[len(LANES) :]
+    return Work(
+        unexpanded, frozenset(compress(LANES, due)), frozenset(compress(LANES, unpublished))
+    )
+
+
+@cache
+def _query(republish_after: timedelta) -> tuple[str, tuple[Any, ...]]:
+    """The query and its parameters: always the same, asked many times a second."""
     questions = [Exists(Broadcast.objects.filter(expanded_at=None))]
-    questions += [_due(lane) for lane in LANES] + [_unpublished(lane) for lane in LANES]
-    for unexpanded, *answers in RelayLease.objects.values_list(*questions):
-        seen = [
-            frozenset(lane for lane, answer in zip(LANES, half, strict=True) if answer)
-            for half in (answers[: len(LANES)], answers[len(LANES) :])
-        ]
-        return Work(unexpanded, *seen)
-    return Work()
+    questions += [_due(lane) for lane in LANES]
+    questions += [_unpublished(lane, republish_after) for lane in LANES]
+    return RelayLease.objects.order_by().values_list(*questions).query.sql_with_params()
 
 
 def _due(lane: Lane) -> Exists:
@@ -48,6 +63,6 @@ def _due(lane: Lane) -> Exists:
     return Exists(queued.filter(parked=False, due_at__lte=Now()))
 
 
-def _unpublished(lane: Lane) -> Exists:
-    overdue = Q(published_at=None) | Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)
+def _unpublished(lane: Lane, republish_after: timedelta) -> Exists:
+    overdue = Q(published_at=None) | Q(published_at__lt=Now() - republish_after)
     return Exists(Batch.objects.filter(overdue, lane=lane, closed_at=None, token=None))

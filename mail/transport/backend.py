@@ -11,7 +11,7 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives, get_connection
 
 from mail.retry import Answer, Phase
-from mail.transport.envelope import UNWATCHED, Envelope, Watch
+from mail.transport.envelope import UNWATCHED, Envelope, Following, Watch, nobody
 
 NOT_COPIED = {"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"}
 
@@ -35,9 +35,7 @@ class BackendTransport:
         self.connection = connection
         return None
 
-    def deliver(
-        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
-    ) -> Answer:
+    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
         """Hand the stored mail over as an EmailMessage; see Transport.deliver."""
         if trouble := self.open(watch):
             return trouble

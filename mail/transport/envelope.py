@@ -20,8 +20,23 @@ class Envelope:
     content: bytes
 
 
+Following = Callable[[], Envelope | None]
+"""Makes the mail that comes next, if one does; never raises."""
+
+
+def nobody() -> None:
+    """No mail comes next."""
+
+
 class Watch(Protocol):
     """How a transport tells its claim what it is about to do, and that it lives."""
+
+    def dot_is_near(self) -> None:
+        """Called as soon as nothing but this process can keep the dot from being written.
+
+        What it begins takes its time while the following mail is made. What it raises stops the
+        mail, unsent.
+        """
 
     def before_dot(self) -> None:
         """Called right before the terminating dot; what it raises stops the mail, unsent."""
@@ -35,6 +50,9 @@ class Watch(Protocol):
 
 class Unwatched:
     """The watch of nobody: nothing is claimed yet."""
+
+    def dot_is_near(self) -> None:
+        """Nobody prepares for the dot."""
 
     def before_dot(self) -> None:
         """Nobody forbids the dot."""
@@ -52,13 +70,11 @@ class Transport(Protocol):
     def open(self, watch: Watch = ...) -> Answer | None:
         """Connect unless connected; the Answer is None when all is well, else what was wrong."""
 
-    def deliver(
-        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
-    ) -> Answer:
+    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
         """Offer one mail and return the answer that decides its fate; never raises for one.
 
-        `following` is the mail that will most likely come next: a transport that can may announce
-        it in the same write. What `watch` raises before the dot passes through, with the
+        `following` makes the mail that will most likely come next: a transport that can may
+        announce it in the same write. What `watch` raises before the dot passes through, with the
         connection dropped.
         """
 

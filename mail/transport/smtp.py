@@ -15,7 +15,14 @@ import time
 
 from mail.retry import Answer, Phase
 from mail.transport.dialogue import CHUNK, Dialogue, Lost
-from mail.transport.envelope import UNWATCHED, Envelope, OutOfTime, Watch
+from mail.transport.envelope import (
+    UNWATCHED,
+    Envelope,
+    Following,
+    OutOfTime,
+    Watch,
+    nobody,
+)
 from mail.transport.server import SmtpServer
 from mail.transport.session import NotOpened, Session
 
@@ -59,9 +66,7 @@ class SmtpTransport:
             return error.answer
         return None
 
-    def deliver(
-        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
-    ) -> Answer:
+    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
         """Speak one mail transaction and return its last answer; see Transport.deliver."""
         try:
             if self.announced is not envelope:
@@ -90,7 +95,7 @@ class SmtpTransport:
             self.session.quit()
         self._drop()
 
-    def _transact(self, envelope: Envelope, watch: Watch, following: Envelope | None) -> Answer:
+    def _transact(self, envelope: Envelope, watch: Watch, following: Following) -> Answer:
         session = self.session
         assert session is not None  # noqa: S101
         session.dialogue.waiting = watch.while_waiting
@@ -99,14 +104,15 @@ class SmtpTransport:
         self.used_at = time.monotonic()
         if refusal:
             return refusal
-        if not session.takes_pipelines or session.mails >= MAILS_PER_CONNECTION:
-            following = None
+        announces = session.takes_pipelines and session.mails < MAILS_PER_CONNECTION
         try:
-            self._write_content(session, envelope, watch, following)
+            announced = self._write_content(
+                session, envelope, watch, following if announces else nobody
+            )
         except Lost as error:
             self._drop()
             return self._answer(Phase.CONTENT, None, str(error))
-        self.announced = following
+        self.announced = announced
         answer = self._hear(session.dialogue, Phase.DOT)
         assert answer is not None  # noqa: S101
         self.used_at = time.monotonic()
@@ -148,9 +154,9 @@ class SmtpTransport:
             self._drop()
 
     def _write_content(
-        self, session: Session, envelope: Envelope, watch: Watch, following: Envelope | None
-    ) -> None:
-        """Write the content and its dot, and behind it what announces the following mail.
+        self, session: Session, envelope: Envelope, watch: Watch, following: Following
+    ) -> Envelope | None:
+        """Write the content and its dot, and behind it what announces the following mail: that.
 
         The watch is asked right before the octets that hold the dot, and again should the socket
         not have room for all of them. Raises Lost as long as the dot has not left.
@@ -159,7 +165,9 @@ class SmtpTransport:
         content = _stuffed(envelope.content)
         apart = max(0, len(content) - CHUNK)
         dialogue.send(content[:apart], patience=patience)
-        announcement = b"".join(session.envelope_commands(following)) if following else b""
+        watch.dot_is_near()
+        comes_next = following()
+        announcement = b"".join(session.envelope_commands(comes_next)) if comes_next else b""
         ending = content[apart:] + DOT + announcement
         end_of_dot, written = len(ending) - len(announcement), 0
         while written < end_of_dot:
@@ -167,6 +175,7 @@ class SmtpTransport:
             written += dialogue.push(ending[written:]) or dialogue.await_room(patience=patience)
         with contextlib.suppress(Lost, OutOfTime):  # the dot has left: only its reply decides
             dialogue.send(ending[written:], patience=patience)
+        return comes_next
 
     def _converse(
         self, dialogue: Dialogue, phase: Phase, command: bytes, expected: int
@@ -210,7 +219,7 @@ class SmtpTransport:
 
 def _stuffed(content: bytes) -> bytes:
     """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
-    stuffed = content.replace(b"\n.", b"\n..")
+    stuffed = content.replace(b"\n.", b"\n..") if b"\n." in content else content
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"

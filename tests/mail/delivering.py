@@ -13,7 +13,7 @@ from mail.kinds import Kind
 from mail.models import Batch, Delivery, Lane, Message, Transport
 from mail.relay import dispatch
 from mail.retry import Answer, Phase
-from mail.transport.envelope import Envelope, Watch
+from mail.transport.envelope import Envelope, Following, Watch, nobody
 from tests.mail.mails import RECEIPT, receipt
 
 State = Delivery.State
@@ -52,9 +52,7 @@ class Script:
         self.opened.append(Batch.objects.exclude(token=None).filter(closed_at=None).count())
         return self.closed
 
-    def deliver(
-        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
-    ) -> Answer:
+    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
         self.offered.append(envelope)
         answer = self.answers.get(envelope.recipient, self.otherwise)
         if isinstance(answer, Exception):

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mail import claims, delivery, marks, outbox, outcomes, record
+from mail.acceptances import Accepted
 from mail.marks import OrmMarker
 from mail.models import Batch, Delivery, Lane, Message, Transport
-from mail.acceptances import Accepted
 from mail.relay import dispatch, rescue, upkeep
 from mail.retry import Answer, Phase, classify
 from tests.mail.delivering import LOST, TAKEN, Script, assert_counts_agree, make_due, said, send
@@ -83,9 +83,7 @@ class World:
             assert claim is not None
             done = claim.deliveries[:passed]
             accepted = claim.deliveries[: passed + begun]
-            self.abandoned.append(
-                (claim, [Accepted(one, TAKEN, 1.5) for one in accepted])
-            )
+            self.abandoned.append((claim, [Accepted(one, TAKEN, 1.5) for one in accepted]))
             Batch.objects.filter(pk=batch.pk).update(
                 begun=begun or bool(passed),
                 through_id=done[-1].pk if done else 0,

@@ -46,7 +46,7 @@ def offer(transport: SmtpTransport, *envelopes: Envelope) -> list[Answer]:
     """Offer mails one after the other, each announced with the one before."""
     following = [*envelopes[1:], None]
     return [
-        transport.deliver(envelope, Watch(), next_one)
+        transport.deliver(envelope, Watch(), lambda one=next_one: one)
         for envelope, next_one in zip(envelopes, following, strict=True)
     ]
 
@@ -152,7 +152,7 @@ def test_a_lost_reply_to_the_dot_leaves_the_announced_mail_unsaid(smtp, transpor
 
 
 def test_a_mail_that_was_announced_and_does_not_come_is_never_sent(smtp, transport):
-    transport.deliver(A, Watch(), B)
+    transport.deliver(A, Watch(), lambda: B)
     transport.withdraw()
     answer = transport.deliver(C, Watch())
 
@@ -162,7 +162,7 @@ def test_a_mail_that_was_announced_and_does_not_come_is_never_sent(smtp, transpo
 
 
 def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp, transport):
-    transport.deliver(A, Watch(), B)
+    transport.deliver(A, Watch(), lambda: B)
 
     answer = transport.deliver(C, Watch())
 
@@ -172,7 +172,7 @@ def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp,
 
 def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport):
     """I3: that its envelope left early says nothing about its dot."""
-    transport.deliver(A, Watch(), B)
+    transport.deliver(A, Watch(), lambda: B)
 
     with pytest.raises(InterruptedError):
         transport.deliver(B, Watch(refusal=InterruptedError()))
@@ -186,7 +186,7 @@ def test_i3_leave_is_asked_again_when_the_dot_did_not_fit(smtp, transport, monke
     monkeypatch.setattr(dialogue.Dialogue, "push", lambda self, data: push(self, data[:20]))
     watch = Watch()
 
-    answer = transport.deliver(A, watch, B)
+    answer = transport.deliver(A, watch, lambda: B)
 
     assert answer.is_plain_acceptance
     assert watch.dots >= len(CONTENT) // 20
@@ -235,7 +235,7 @@ def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
     monkeypatch.setattr(dialogue.Dialogue, "push", up_to_the_dot)
     monkeypatch.setattr(dialogue.Dialogue, "_wait", must_end)
 
-    answer = transport.deliver(A, Watch(), B)
+    answer = transport.deliver(A, Watch(), lambda: B)
 
     assert answer.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1}

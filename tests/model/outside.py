@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from mail.models import Batch, Broadcast, Delivery, Message, Transport
 from mail.relay.publisher import BrokerUnavailable
 from mail.retry import Answer, Phase
-from mail.transport.envelope import Envelope, Watch
+from mail.transport.envelope import Envelope, Following, Watch, nobody
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,7 @@ class FakeTransport:
     def open(self) -> Answer | None:
         return None
 
-    def deliver(
-        self, envelope: Envelope, watch: Watch, following: Envelope | None = None
-    ) -> Answer:
+    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
         told = self.script.pop(0) if self.script else TAKEN
         self.last = None
         self.point("mail offered, no dot")
