@@ -82,8 +82,9 @@ class Claim:
 
     def dot_is_near(self) -> None:
         """Begin the mark that `before_dot` waits for. Raises DatabaseError."""
-        self.mark_started_at = boottime()
+        before = boottime()
         self.marker.start(self.batch_id, self.token, self.through_id)
+        self.mark_started_at = before
 
     def before_dot(self) -> None:
         """Make what is settled so far durable, say that a dot follows, and renew the lease.

@@ -58,14 +58,14 @@ def _rescue_at_once() -> None:
 def _record_after_the_next_dot() -> None:
     from mail.claims import Claim
 
-    before_dot = Claim.before_dot
+    dot_is_near = Claim.dot_is_near
 
     def late(self: Any) -> None:
         through, self.through_id = self.through_id, getattr(self, "known", 0)
-        before_dot(self)
+        dot_is_near(self)
         self.known = self.through_id = through
 
-    Claim.before_dot = late  # type: ignore[method-assign]
+    Claim.dot_is_near = late  # type: ignore[method-assign]
 
 
 def _publish_without_looking() -> None:

@@ -143,8 +143,11 @@ def _install_claim() -> None:
         return [delivery.address for delivery in claim.deliveries]
 
     claims.take = after("claimed", before("task", claims.take, in_batch), in_batch)
+    claims.Claim.dot_is_near = before(  # type: ignore[method-assign]
+        "marking", claims.Claim.dot_is_near
+    )
     claims.Claim.before_dot = after(  # type: ignore[method-assign]
-        "marked", before("marking", claims.Claim.before_dot)
+        "marked", claims.Claim.before_dot
     )
     outcomes.close = after("closed", before("closing", outcomes.close, in_claim), in_claim)
     outcomes.settle_one = after("settled", outcomes.settle_one)

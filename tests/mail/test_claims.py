@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
+from psycopg.pq import TransactionStatus
 
 from mail import claims, marks
 from mail.marks import LeaseLost
@@ -280,6 +281,53 @@ def test_a_marks_session_that_was_cut_is_opened_anew(batch: Batch):
     with pytest.raises(psycopg.OperationalError):
         claim.before_dot()
     claim.before_dot()
+
+    batch.refresh_from_db()
+    assert batch.begun
+
+
+@pytest.mark.postgresql
+def test_a_mark_that_is_under_way_is_waited_for_before_the_dot(batch: Batch, monkeypatch):
+    """I3, I4: it is begun with the cursor of that moment, and the deadline counts from there."""
+    claim = take(batch)
+    claim.before_dot()
+    boottime_says(monkeypatch, 1000.0, 1001.0)
+    claim.through_id = 7
+
+    claim.dot_is_near()
+    assert kept()[0].pgconn.transaction_status == TransactionStatus.ACTIVE
+    claim.before_dot()
+
+    batch.refresh_from_db()
+    assert (batch.begun, batch.through_id) == (True, 7)
+    assert claim.deadline == 1000.0 + claim.term
+
+
+@pytest.mark.postgresql
+def test_i3_a_mark_under_way_that_changes_no_row_stops_the_worker(batch: Batch):
+    claim = take(batch)
+    Batch.objects.update(token=uuid.uuid4())
+
+    claim.dot_is_near()
+
+    with pytest.raises(LeaseLost):
+        claim.before_dot()
+
+
+@pytest.mark.postgresql
+def test_a_mark_under_way_on_a_session_that_is_cut_is_made_anew(batch: Batch):
+    claim = take(batch)
+    claim.before_dot()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [kept()[0].info.backend_pid])
+
+    def mark() -> None:
+        claim.dot_is_near()
+        claim.before_dot()
+
+    with pytest.raises(psycopg.OperationalError):
+        mark()
+    mark()
 
     batch.refresh_from_db()
     assert batch.begun

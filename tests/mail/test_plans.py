@@ -163,18 +163,26 @@ def test_lists_in_the_admin_find_few_among_many(history: None):
 
 
 def test_marks_leave_no_trace_in_index_or_table():
-    """A claim after many marks costs what it cost: each takes the place of an earlier one."""
+    """A claim after many marks costs what it cost: each takes the place of an earlier one.
+
+    Not while another session looks at the database, as an ANALYZE does now and then: so one of
+    some rounds is asked to show it.
+    """
     send("a")
     claim = claims.take(bind().pk)
     assert claim is not None
-    before = stored()
+    grown: list[int] = []
 
-    for number in range(3000):
-        claim.marker.mark(claim.batch_id, claim.token, number, begun=True)
-
-    after = stored()
-    assert after["mail_batch_open"] == before["mail_batch_open"]
-    assert after["mail_batch"] <= before["mail_batch"] + 8192
+    for _ in range(5):
+        before = stored()
+        for number in range(3000):
+            claim.marker.mark(claim.batch_id, claim.token, number, begun=True)
+        after = stored()
+        assert after["mail_batch_open"] == before["mail_batch_open"]
+        grown.append(after["mail_batch"] - before["mail_batch"])
+        if grown[-1] <= 8192:
+            return
+    pytest.fail(f"the table grew by {grown}")
 
 
 def stored() -> dict[str, int]:
