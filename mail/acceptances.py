@@ -38,8 +38,8 @@ def said(answer: Answer) -> dict[str, Any]:
 def write(claim: Claim, accepted: Sequence[Accepted]) -> None:
     """Write 250s in the caller's transaction, and count them.
 
-    Those of what is still queued, as good as all, take one statement, which meets the rows in the
-    order of its arrays: that of their ids.
+    Those of what is still queued, as good as all, take one statement. A deadlock with somebody
+    who settles the same rows otherwise is an OperationalError, and the caller tries again.
     """
     written = _write_accepted(claim, accepted)
     if len(written) == len(accepted):
