@@ -25,16 +25,6 @@ class Accepted(NamedTuple):
     after: float
 
 
-def said(answer: Answer) -> dict[str, Any]:
-    """The columns that keep a reply."""
-    return {
-        "code": str(answer.code or ""),
-        "enhanced": answer.enhanced,
-        "reply": answer.text,
-        "host": answer.host,
-    }
-
-
 def write(claim: Claim, accepted: Sequence[Accepted]) -> None:
     """Write 250s in the caller's transaction, and count them.
 
@@ -95,7 +85,9 @@ def _write_accepted(
     """Write the 250s of what is queued, or of all; return the ids of the rows that changed."""
     if not accepted:
         return set()
-    rows = [(one.after, *said(one.answer).values(), one.delivery.pk) for one in accepted]
+    rows: list[tuple[Any, ...]] = [
+        (one.after, *one.answer.columns.values(), one.delivery.pk) for one in accepted
+    ]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             arrays = map(_array, zip(*rows, strict=True))
@@ -111,6 +103,6 @@ def _write_accepted(
 
 
 def _array(values: Iterable[Any]) -> str:
-    """An array as PostgreSQL reads it; a fifth of what psycopg takes for a list."""
+    """An array as PostgreSQL reads it, sooner made than psycopg makes it of a list."""
     quoted = (str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return "{" + ",".join(f'"{one}"' for one in quoted) + "}"

@@ -58,7 +58,8 @@ class Claim:
     batch_id: int
     lane: Lane
     token: uuid.UUID
-    deadline: float
+    term: float
+    """For how many seconds after its beginning a mark, or the claim itself, lets dots be written."""
     claimed_at: datetime
     read_at: float
     deliveries: list[Bound] = field(default_factory=list)
@@ -68,8 +69,10 @@ class Claim:
     is_out_of_time: Callable[[], bool] = lambda: False
     marker: Marker = field(default_factory=lambda: marks.marker(wait_for_disk=False))
     mark_started_at: float = 0.0
-    term: float = field(default_factory=lambda: _term())
-    """For how many seconds a mark lets dots be written."""
+    """When the mark that is under way was begun; 0 when none is."""
+
+    def __post_init__(self) -> None:
+        self.deadline = self.read_at + self.term
 
     @property
     def elapsed(self) -> float:
@@ -173,7 +176,7 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
         batch_id=batch_id,
         lane=Lane(lane),
         token=token,
-        deadline=before + _term(),
+        term=_term(),
         claimed_at=claimed_at,
         read_at=before,
         deliveries=rows,

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from mail import acceptances, record, states
-from mail.acceptances import Accepted, said
+from mail.acceptances import Accepted
 from mail.claims import Bound, Claim
 from mail.models import Attempt, Batch, Delivery, Lane, Message, Transport
 from mail.retry import SESSION_PHASES, Answer, Outcome, Verdict, backoff, hold_time
@@ -123,20 +123,20 @@ def _leave(claim: Claim, delivery: Bound, changes: dict[str, Any]) -> bool:
 
 def _changes(claim: Claim, delivery: Bound, answer: Answer, verdict: Verdict) -> dict[str, Any]:
     """The columns an answer changes, `state` among them."""
-    reply, patience = said(answer), delivery.expires_at - claim.now()
+    said, patience = answer.columns, delivery.expires_at - claim.now()
     match verdict.outcome:
         case Outcome.SENT:
-            return _final(State.SENT) | reply | {"attempts": delivery.attempts + 1}
+            return _final(State.SENT) | said | {"attempts": delivery.attempts + 1}
         case Outcome.FAILED:
-            return _final(State.FAILED) | reply | {"attempts": delivery.attempts + 1}
+            return _final(State.FAILED) | said | {"attempts": delivery.attempts + 1}
         case Outcome.UNCERTAIN:
-            return reply | _uncertain(delivery, claim.messages[delivery.message_id])
+            return said | _uncertain(delivery, claim.messages[delivery.message_id])
         case Outcome.HELD:
-            return reply | _deferred(
+            return said | _deferred(
                 delivery, max(verdict.hold, SHORTEST_DEFERRAL), patience, spent=0
             )
         case Outcome.DEFERRED:
-            return reply | _deferred(delivery, backoff(delivery.attempts + 1), patience, spent=1)
+            return said | _deferred(delivery, backoff(delivery.attempts + 1), patience, spent=1)
 
 
 def _deferred(
@@ -182,5 +182,5 @@ def _note_attempt(
         outcome=outcomes[changes["state"]],
         scope=verdict.scope,
         phase=answer.phase,
-        **said(answer),
+        **answer.columns,
     )

@@ -80,6 +80,16 @@ class Answer:
         return self.phase is Phase.DOT and self.code == 250
 
     @property
+    def columns(self) -> dict[str, str]:
+        """The columns of a Delivery or an Attempt that keep it."""
+        return {
+            "code": str(self.code or ""),
+            "enhanced": self.enhanced,
+            "reply": self.text,
+            "host": self.host,
+        }
+
+    @property
     def is_loss(self) -> bool:
         """Whether the server fell silent in the middle of a mail."""
         return self.code is None and self.phase not in SESSION_PHASES

@@ -271,12 +271,16 @@ def test_marks_wait_for_the_disk_only_where_the_kind_holds(transactional_db, kin
     assert session.execute("SHOW synchronous_commit").fetchone() == (commit,)
 
 
+def cut_session_of_marks() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [kept()[0].info.backend_pid])
+
+
 @pytest.mark.postgresql
 def test_a_marks_session_that_was_cut_is_opened_anew(batch: Batch):
     claim = take(batch)
     claim.before_dot()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [kept()[0].info.backend_pid])
+    cut_session_of_marks()
 
     with pytest.raises(psycopg.OperationalError):
         claim.before_dot()
@@ -318,8 +322,7 @@ def test_i3_a_mark_under_way_that_changes_no_row_stops_the_worker(batch: Batch):
 def test_a_mark_under_way_on_a_session_that_is_cut_is_made_anew(batch: Batch):
     claim = take(batch)
     claim.before_dot()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [kept()[0].info.backend_pid])
+    cut_session_of_marks()
 
     def mark() -> None:
         claim.dot_is_near()
