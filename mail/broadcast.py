@@ -18,7 +18,7 @@ from mail import audiences
 from mail.models import Broadcast, Delivery, Message
 
 PAGE = 20_000  # recipients in one transaction
-FIRST_PAGE = 500  # as in a Batch, and a task of its own: the first mails leave meanwhile
+FIRST_PAGE = 500  # a task of its own: the first mails leave while the others are recorded
 SECONDS = 1.0  # of work in one task: about a Batch, so that a worker of one slot sends in between
 LEASE = timedelta(seconds=10)  # for one page; who takes longer is waited for at its row
 

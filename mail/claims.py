@@ -19,12 +19,12 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Length, Now
 
 from mail import marks
 from mail.marks import LeaseLost, Marker
-from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Transport
+from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Seconds, Transport
 from mail.transport.envelope import OutOfTime
 
 BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -43,7 +43,7 @@ class Bound:
     message_id: int
     address: str
     name: str
-    expires_at: datetime
+    expires_in: float  # seconds from the claim
     attempts: int
     uncertainties: int
 
@@ -189,8 +189,9 @@ def take(batch_id: int, token: uuid.UUID | None = None) -> Claim | None:
 
 def _open_rows(batch_id: int) -> list[Bound]:
     """What is open of a Batch, by id."""
-    found = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED).order_by()
-    rows = [Bound(*row) for row in found.values_list(*READ_OF_DELIVERY)]
+    open_ones = Delivery.objects.filter(batch=batch_id, state=Delivery.State.QUEUED).order_by()
+    found = open_ones.annotate(expires_in=Seconds(F("expires_at") - _claimed_at(batch_id)))
+    rows = (Bound(*row) for row in found.values_list(*READ_OF_DELIVERY))
     return sorted(rows, key=attrgetter("pk"))
 
 
@@ -199,10 +200,13 @@ def _messages(batch_id: int, pks: set[int]) -> dict[int, Any]:
 
     Their content is left out; `octets` tells its length.
     """
-    batch = Batch.objects.filter(pk=batch_id).values("claimed_at")
     found = Message.objects.only(*READ_OF_MESSAGE).filter(pk__among=pks).order_by("pk")
-    read = found.annotate(octets=Length("mime"), claimed_at=Subquery(batch))
+    read = found.annotate(octets=Length("mime"), claimed_at=_claimed_at(batch_id))
     return {one.pk: one for one in read}
+
+
+def _claimed_at(batch_id: int) -> Subquery:
+    return Subquery(Batch.objects.filter(pk=batch_id).values("claimed_at"))
 
 
 def _facts(batch_id: int, messages: dict[int, Any]) -> tuple[str, Any]:
@@ -239,8 +243,7 @@ def server_started() -> str:
 
 
 def _term() -> float:
-    lease: timedelta = settings.MAIL_LEASE - marks.margin()
-    return lease.total_seconds()
+    return float((settings.MAIL_LEASE - marks.margin()).total_seconds())
 
 
 def _name() -> str:

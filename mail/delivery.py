@@ -149,7 +149,6 @@ class Run:
 
     def _offer_all(self) -> tuple[Verdict, Answer] | None:
         """Offer the mails one by one; return why the transport must wait, if it must."""
-        first_expires_in = self._first_expires_in()
         for number, delivery in enumerate(self.claim.deliveries):
             if self.claim.recalled:
                 self._skip(self.claim.stopped_messages())
@@ -157,22 +156,13 @@ class Run:
                 continue
             if not self.pacer.wait(self.claim.while_waiting, self.is_stopping):
                 return None
-            if self.claim.elapsed >= first_expires_in and self._is_expired(delivery):
+            if self.claim.elapsed >= delivery.expires_in:
                 self._until_written(partial(outcomes.expire, self.claim, delivery))
             elif trouble := self._offer(
                 delivery, self._following(number) if self.pacer.is_free else None
             ):
                 return trouble
         return None
-
-    def _first_expires_in(self) -> float:
-        """Seconds from the claim until the first of its mails is past its give-up time."""
-        moments = (delivery.expires_at for delivery in self.claim.deliveries)
-        first = min(moments, default=self.claim.claimed_at)
-        return (first - self.claim.claimed_at).total_seconds()
-
-    def _is_expired(self, delivery: Bound) -> bool:
-        return delivery.expires_at <= self.claim.now()
 
     def _following(self, number: int) -> Bound | None:
         """The Delivery after the n-th, if it is to be offered as far as we know now."""

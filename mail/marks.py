@@ -8,6 +8,7 @@ wait for the disk, unless the mail is of a kind that holds.
 
 import threading
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -107,7 +108,15 @@ class PostgresMarker:
 
 
 def _values(*values: int | str | UUID) -> list[bytes]:
-    return [str(value).encode("ascii") for value in values]
+    return [
+        _text_of(value) if isinstance(value, UUID) else str(value).encode("ascii")
+        for value in values
+    ]
+
+
+@lru_cache(maxsize=1000)  # the token of a claim is in all its marks
+def _text_of(token: UUID) -> bytes:
+    return str(token).encode("ascii")
 
 
 def _last_result(database: PGconn) -> PGresult:

@@ -123,7 +123,7 @@ def _leave(claim: Claim, delivery: Bound, changes: dict[str, Any]) -> bool:
 
 def _changes(claim: Claim, delivery: Bound, answer: Answer, verdict: Verdict) -> dict[str, Any]:
     """The columns an answer changes, `state` among them."""
-    said, patience = answer.columns, delivery.expires_at - claim.now()
+    said, patience = answer.columns, timedelta(seconds=delivery.expires_in - claim.elapsed)
     match verdict.outcome:
         case Outcome.SENT:
             return _final(State.SENT) | said | {"attempts": delivery.attempts + 1}

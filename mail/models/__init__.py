@@ -5,6 +5,7 @@ from mail.models.broadcast import Broadcast
 from mail.models.delivery import Delivery
 from mail.models.message import Lane, Message, OnUncertain
 from mail.models.relay_lease import RelayLease
+from mail.models.seconds import Seconds
 from mail.models.transport import Transport
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Message",
     "OnUncertain",
     "RelayLease",
+    "Seconds",
     "Transport",
 ]

@@ -1,6 +1,7 @@
 """Message: one piece of content, written once, with a kind."""
 
 import uuid
+from functools import cached_property
 
 from django.db import models
 from django.db.models.functions import Now
@@ -99,7 +100,11 @@ class Message(models.Model):
 
     def message_id_for(self, delivery_id: int) -> str:
         """The Message-ID that one Delivery carries in every attempt (RFC 5322 §3.6.4)."""
-        return self.message_id or f"<{self.uuid}.{delivery_id}@{self.message_id_domain}>"
+        return self.message_id or f"<{self._uuid_text}.{delivery_id}@{self.message_id_domain}>"
+
+    @cached_property
+    def _uuid_text(self) -> str:
+        return str(self.uuid)
 
     @property
     def recipients(self) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -28,7 +29,7 @@ class SmtpServer:
     def __repr__(self) -> str:
         return f"SmtpServer({self.place})"
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Host and port, as answers name the server."""
         return f"{self.host}:{self.port}"

@@ -41,6 +41,7 @@ MAILS_PER_CONNECTION = 1000
 ENVELOPE = ((Phase.MAIL, 2), (Phase.RCPT, 2), (Phase.DATA, 3))
 """The commands before the content, and the first digit of the reply that lets it go on."""
 DOT = b".\r\n"
+LEADING_DOT = re.compile(rb"\n\.")
 AGREED = re.compile(rb"2\d\d [^\n]*\n2\d\d [^\n]*\n3\d\d [^\n]*\n")
 """What a server says to a pipelined ENVELOPE when all is well, each in one line."""
 
@@ -219,7 +220,7 @@ class SmtpTransport:
 
 def _stuffed(content: bytes) -> bytes:
     """The content with leading dots doubled and a CRLF at its end (RFC 5321 §4.5.2)."""
-    stuffed = content.replace(b"\n.", b"\n..") if b"\n." in content else content
+    stuffed = LEADING_DOT.sub(rb"\n..", content) if LEADING_DOT.search(content) else content
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     return stuffed if stuffed.endswith(b"\r\n") else stuffed + b"\r\n"

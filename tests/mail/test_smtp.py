@@ -1,9 +1,11 @@
 """The SMTP transport against a server over real sockets: what it says, and what it makes of answers."""
 
+import contextlib
 import select
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from tests.servers.smtp import SmtpServer
 
 PEM = Path(__file__).parent.parent / "servers" / "tls" / "localhost.pem"
 STEPS = ["connect", "ehlo", "mail", "rcpt", "data", "dot"]
+SHORT = 1.0  # seconds
 CONTENT = "Subject: 안녕\r\n\r\n반갑습니다.\r\n".encode()
 
 
@@ -60,11 +63,15 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
     transport.close()
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mail.transport.session.CONNECT_PATIENCE", 0.2)
-    for phase in mail_smtp.PATIENCE:
-        monkeypatch.setitem(mail_smtp.PATIENCE, phase, 0.2)
+@contextlib.contextmanager
+def short_of_patience(step: str, rule: dict[str, Any]) -> Iterator[None]:
+    """Where a server stays silent, it is waited for no longer than a test can wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        if rule.get("hold") and step in ("connect", "ehlo"):
+            patch.setattr("mail.transport.session.CONNECT_PATIENCE", SHORT)
+        elif rule.get("hold"):
+            patch.setitem(mail_smtp.PATIENCE, Phase(step), SHORT)
+        yield
 
 
 @pytest.fixture
@@ -91,7 +98,7 @@ def test_a_mail_arrives_as_it_was_stored(smtp: SmtpServer, transport: SmtpTransp
     assert taken.raw == CONTENT
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[dict[str, Any], int | None]] = {
     "a temporary refusal": ({"reply": "450 4.3.0 later"}, 450),
     "a permanent refusal": ({"reply": "550 5.3.0 never"}, 550),
     "a closing server": ({"reply": "421 4.3.2 bye", "drop": True}, 421),
@@ -104,13 +111,14 @@ FAULTS = {
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_i5_a_fault_is_told_with_its_step(smtp, transport, impatient, step: str, fault: str):
+def test_i5_a_fault_is_told_with_its_step(smtp, transport, step: str, fault: str):
     """I5: only what comes, or does not come, after the dot may be uncertain."""
     rule, code = FAULTS[fault]
     smtp.on(step, **rule)
     watch = Watch()
 
-    answer = offer(transport, watch=watch)
+    with short_of_patience(step, rule):
+        answer = offer(transport, watch=watch)
 
     uncertain = classify(answer).outcome is Outcome.UNCERTAIN
     assert (answer.phase, watch.dots) == (Phase(step), step == "dot")
@@ -121,9 +129,11 @@ def test_i5_a_fault_is_told_with_its_step(smtp, transport, impatient, step: str,
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_next_mail_leaves_after_any_fault(smtp, transport, impatient, step: str, fault: str):
-    smtp.on(step, **FAULTS[fault][0], takes=False)
-    offer(transport, "first@example.com")
+def test_the_next_mail_leaves_after_any_fault(smtp, transport, step: str, fault: str):
+    rule, _ = FAULTS[fault]
+    smtp.on(step, **rule, takes=False)
+    with short_of_patience(step, rule):
+        offer(transport, "first@example.com")
     smtp.clear_rules()
 
     answer = offer(transport, "second@example.com")
@@ -343,11 +353,13 @@ def test_a_refused_mail_is_reset_and_the_connection_kept(smtp, transport, step: 
 
 
 @pytest.mark.parametrize("rule", [{"reply": "500 what"}, {"drop": True}, {"hold": True}])
-def test_a_connection_that_cannot_be_reset_is_given_up(smtp, transport, impatient, rule):
+def test_a_connection_that_cannot_be_reset_is_given_up(smtp, transport, rule):
     smtp.on("rcpt", reply="550 no", times=1)
     smtp.on("rset", **rule)
 
-    refused, accepted = offer(transport), offer(transport)
+    with short_of_patience("mail", rule):  # in which RSET is awaited, too
+        refused = offer(transport)
+    accepted = offer(transport)
 
     assert (refused.code, accepted.code) == (550, 250)
     assert smtp.connections == 2

@@ -138,8 +138,6 @@ class World:
         for worker in self.workers.values():
             if worker.claim:
                 worker.claim.claimed_at -= time
-                for row in worker.claim.deliveries:
-                    row.expires_at -= time
 
     def _patch(self) -> None:
         def replace(module: Any, name: str, new: Any) -> None:
