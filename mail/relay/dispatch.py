@@ -5,24 +5,23 @@ never becomes a million messages, and pause and cancel bite at once.
 """
 
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from mail import tasks
 from mail.claims import HELD
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
+from mail.relay.due import due, unlocked
 from mail.relay.publisher import Publisher
 
 WORK_PER_BATCH = 1000  # milliseconds
 SHARE_OF_RATE = 0.1  # of what MAIL_RATE lets leave in that time: other slots want places, too
 GATHER = timedelta(seconds=1)
 AT_ONCE = 2000  # Deliveries bound in one transaction
-
-Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 def dispatch(lane: Lane, publisher: Publisher) -> int:
@@ -75,15 +74,15 @@ def join(lane: Lane, size: int) -> int:
     if not small.exists():
         return 0
     with transaction.atomic():
-        batch = _lockable(small).first()
+        batch = unlocked(small).first()
         inside = Delivery.objects.filter(batch=batch, state=Delivery.State.QUEUED)
         if batch is None or inside.filter(crashes__gt=0).exists():
             return 0
-        due = [pk for pk, crashes in _due(lane)[: size - batch.size] if not crashes]
-        if due:
-            _put(batch, due)
-            Batch.objects.filter(pk=batch.pk).update(size=F("size") + len(due))
-    return len(due)
+        trusted = [pk for pk, crashes in due(lane, size - batch.size) if not crashes]
+        if trusted:
+            _put(batch, trusted)
+            Batch.objects.filter(pk=batch.pk).update(size=F("size") + len(trusted))
+    return len(trusted)
 
 
 def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
@@ -93,9 +92,9 @@ def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
     worker died with gets a Batch of its own, so that it can harm no other.
     """
     with transaction.atomic():
-        due = list(_due(lane)[: size * min(room, max(1, AT_ONCE // size))])
-        suspects = [pk for pk, crashes in due if crashes]
-        trusted = [pk for pk, crashes in due if not crashes]
+        found = due(lane, size * min(room, max(1, AT_ONCE // size)))
+        suspects = [pk for pk, crashes in found if crashes]
+        trusted = [pk for pk, crashes in found if not crashes]
         parts = (trusted[start : start + size] for start in range(0, len(trusted), size))
         groups = [*([pk] for pk in suspects), *parts]
         return [_bind(lane, pks) for pks in groups[:room]]
@@ -138,33 +137,13 @@ def dispatch_expansions(lane: Lane, publisher: Publisher) -> int:
         message__cancelled_at=None,
     )
     with transaction.atomic():
-        found = list(_lockable(waiting).values_list("pk", "cursor"))
+        found = list(unlocked(waiting).values_list("pk", "cursor"))
     for pk, cursor in found:
         publisher.publish(tasks.expand_broadcast, pk, queue=lane.queue)
         # A task may be over before it is noted: one that has recorded a page is not waited for.
         _note(Broadcast.objects.filter(pk=pk, cursor=cursor), published_at=Now())
         _note(Broadcast.objects.filter(died, pk=pk), lease_until=None)
     return len(found)
-
-
-def _due(lane: Lane) -> QuerySet[Delivery, tuple[int, int]]:
-    due = Delivery.objects.filter(
-        lane=lane,
-        state=Delivery.State.QUEUED,
-        batch=None,
-        parked=False,
-        due_at__lte=Now(),
-        message__paused_at=None,
-        message__cancelled_at=None,
-    ).order_by("due_at", "pk")
-    return _lockable(due).values_list("pk", "crashes")
-
-
-def _lockable(rows: Rows) -> Rows:
-    """The rows, locked until the transaction ends; what somebody else has locked is left to him."""
-    if connection.features.has_select_for_update_skip_locked:
-        return rows.select_for_update(of=("self",), skip_locked=True)
-    return rows
 
 
 def _bind(lane: Lane, pks: list[int]) -> Batch:
@@ -195,4 +174,4 @@ def _publish(batches: list[Batch], publisher: Publisher) -> None:
 def _note(rows: QuerySet[Any], **changes: Any) -> None:
     """Change rows, but wait for none: what is locked is in a worker's hands already."""
     with transaction.atomic():
-        rows.model._default_manager.filter(pk__in=_lockable(rows).values("pk")).update(**changes)
+        rows.model._default_manager.filter(pk__in=unlocked(rows).values("pk")).update(**changes)

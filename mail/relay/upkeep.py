@@ -14,6 +14,9 @@ PAGE = 5000
 TURNED = 1000  # rows a page: what falls due meanwhile waits for no more than that
 State = Delivery.State
 
+_turned_through: dict[int, int] = {}
+"""Where this process has got to among the rows of each Message that it turns."""
+
 
 def turn_rows() -> int:
     """Bring the queued rows of paused, resumed and cancelled Messages in line with their flags.
@@ -69,7 +72,7 @@ def _turn_page(message: Message) -> int:
 
 def _turn(message: Message, rows: Any, changes: dict[str, Any]) -> int:
     with transaction.atomic():
-        page = record.lock(rows.filter(pk__in=rows.order_by("pk").values("pk")[:TURNED]))
+        page = record.lock(rows.filter(pk__among=_page(message, rows)))
         pks = [row.pk for row in page]
         Delivery.objects.filter(pk__among=pks).update(**changes)
         if state := changes.get("state"):
@@ -77,6 +80,19 @@ def _turn(message: Message, rows: Any, changes: dict[str, Any]) -> int:
         if not pks:
             _settle_flag(message, rows)
     return len(pks)
+
+
+def _page(message: Message, rows: Any) -> list[int]:
+    """Ids of rows that are to be turned, as many as a page has, from where the last page ended.
+
+    When none are left behind it, all are looked through: some may have come back to the queue.
+    """
+    for after in (_turned_through.pop(message.pk, 0), 0):
+        some = rows.filter(pk__gt=after).order_by("pk")
+        if pks := list(some.values_list("pk", flat=True)[:TURNED]):
+            _turned_through[message.pk] = pks[-1]
+            return pks
+    return []
 
 
 def _settle_flag(message: Message, rows: Any) -> None:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mail import broadcast, claims, outbox, tasks
-from mail.models import Batch, Broadcast, Delivery, Lane, Transport
+from mail.models import Batch, Broadcast, Delivery, Lane, Message, Transport
 from mail.relay import dispatch
 from mail.relay.publisher import BrokerUnavailable
 from mail.transport.server import Rate
@@ -49,6 +49,13 @@ class Broker:
 @pytest.fixture
 def broker() -> Broker:
     return Broker()
+
+
+def expanded() -> Message:
+    """A broadcast whose recipients, all the users, are recorded and wait."""
+    message = outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
+    broadcast.expand(message.pk, is_stopping=lambda: False)
+    return message
 
 
 def sizes() -> list[int]:
@@ -98,15 +105,38 @@ def test_a_stopped_message_is_not_bound_though_its_rows_are_not_turned_yet(broke
     assert (row("a").batch_id, sizes()) == (None, [1])
 
 
+@pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
+def test_what_is_left_of_stopped_broadcasts_is_stepped_over(stop):
+    """What was due before, between and after them is bound in its order."""
+    names = ["before", "between", "after"]
+    for name in names:
+        get_user_model().objects.create_user(name, f"user-{name}@example.com")
+    broadcasts = []
+    for name in names:
+        send(name, kind=NOTICE)
+        broadcasts.append(expanded())
+    *stopped, going_on = broadcasts
+    for message in stopped:
+        stop(message)
+
+    first, second = dispatch.bind(Lane.BULK, len(names))
+
+    bound = Delivery.objects.order_by("due_at", "pk")
+    assert [one.address for one in bound.filter(batch=first)] == [
+        f"{x}@example.com" for x in names
+    ]
+    assert {one.message_id for one in bound.filter(batch=second)} == {going_on.pk}
+
+
 @pytest.mark.parametrize(
     ("ms_per_mail", "size"),
-    [(20, 50), (1, 500), (0, 500), (0.3, 500), (2.5, 400), (340, 3), (1000, 1), (600_000, 1)],
+    [(20, 50), (1, 1000), (0, 1000), (0.3, 1000), (2.5, 400), (340, 3), (1000, 1), (600_000, 1)],
 )
 def test_a_batch_is_about_a_second_of_work(ms_per_mail: float, size: int):
     assert dispatch.batch_size(ms_per_mail) == size
 
 
-@pytest.mark.parametrize(("rate", "size"), [("40/s", 4), ("1/m", 1), ("10000/d", 500)])
+@pytest.mark.parametrize(("rate", "size"), [("40/s", 4), ("1/m", 1), ("10000/d", 1000)])
 def test_a_batch_is_a_share_of_what_may_leave_in_a_second(settings, rate: str, size: int):
     """A receipt waits for a slot, and while all of them share one rate a second's mails take long."""
     settings.MAIL_RATE = Rate.parse(rate, name="MAIL_RATE")

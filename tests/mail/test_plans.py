@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
 
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.usefixtures("transactional_db"
 BIG = ("mail_delivery", "mail_message", "mail_batch")
 WHOLE = re.compile(rf"Seq Scan on (\S+\.)?({'|'.join(BIG)})\b")
 REMOVED = re.compile(r"Rows Removed by Filter: (\d+)")
+ON_DELIVERIES = re.compile(r"Scan.* (?:on|using) mail_delivery.*actual rows=(\d+) loops=(\d+)")
 HISTORY = 10_000
 
 MESSAGES = """
@@ -94,6 +96,28 @@ def _faults(sql: str, params: Any) -> Iterator[str]:
                 yield line
 
 
+def rows_read(call: Callable[[], Any]) -> int:
+    """Make a call and return how many Deliveries its SELECTs read, in vain or not."""
+    read = 0
+
+    def explain(execute, sql, params, many, context):
+        nonlocal read
+        if sql.lstrip().startswith("SELECT"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, TIMING off) {sql}", params)
+                read += sum(map(_rows_of_deliveries, cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        call()
+    return read
+
+
+def _rows_of_deliveries(line: tuple[str]) -> int:
+    found, in_vain = ON_DELIVERIES.search(line[0]), REMOVED.search(line[0])
+    return int(found[1]) * int(found[2]) if found else int(in_vain[1]) if in_vain else 0
+
+
 def test_the_relay_and_the_status_read_no_history(history: None):
     broker: Any = Broker()
     send("a")
@@ -112,6 +136,26 @@ def test_the_relay_and_the_status_read_no_history(history: None):
         status.read,
     ):
         assert scans(ask) == []
+
+
+@pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
+def test_a_stopped_broadcast_costs_a_relay_the_page_it_turns(stop, monkeypatch):
+    """Neither what is left of it nor what was turned already is read again with each page."""
+    monkeypatch.setattr(upkeep, "TURNED", 50)
+    User.objects.bulk_create(
+        User(username=f"u{number}", email=f"u{number}@example.com") for number in range(2000)
+    )
+    message = record_notice()
+    while broadcast.expand(message.pk, is_stopping=lambda: False):
+        pass
+    send("kim", kind=NOTICE)
+    analyze()
+    stop(message)
+    for _ in range(20):
+        upkeep.turn_rows()
+
+    assert rows_read(upkeep.turn_rows) <= 2 * 50  # found, then locked
+    assert rows_read(lambda: dispatch.bind(Lane.BULK, 500)) == 1
 
 
 def test_whoever_joins_a_batch_scans_no_history(history: None):
