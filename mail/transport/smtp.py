@@ -105,11 +105,8 @@ class SmtpTransport:
         self.used_at = time.monotonic()
         if refusal:
             return refusal
-        announces = session.takes_pipelines and session.mails < MAILS_PER_CONNECTION
         try:
-            announced = self._write_content(
-                session, envelope, watch, following if announces else nobody
-            )
+            announced = self._write_content(session, envelope, watch, following)
         except Lost as error:
             self._drop()
             return self._answer(Phase.CONTENT, None, str(error))
@@ -159,8 +156,9 @@ class SmtpTransport:
     ) -> Envelope | None:
         """Write the content and its dot, and behind it what announces the following mail: that.
 
-        The watch is asked right before the octets that hold the dot, and again should the socket
-        not have room for all of them. Raises Lost as long as the dot has not left.
+        One that cannot be announced is made here all the same: what the watch has begun takes its
+        time meanwhile. The watch is asked right before the octets that hold the dot, and again
+        should the socket not have room for all of them. Raises Lost as long as the dot has not left.
         """
         dialogue, patience = session.dialogue, PATIENCE[Phase.CONTENT]
         content = _stuffed(envelope.content)
@@ -168,6 +166,8 @@ class SmtpTransport:
         dialogue.send(content[:apart], patience=patience)
         watch.dot_is_near()
         comes_next = following()
+        if not session.takes_pipelines or session.mails >= MAILS_PER_CONNECTION:
+            comes_next = None
         announcement = b"".join(session.envelope_commands(comes_next)) if comes_next else b""
         ending = content[apart:] + DOT + announcement
         end_of_dot, written = len(ending) - len(announcement), 0

@@ -80,6 +80,29 @@ def test_a_server_without_pipelining_hears_one_command_at_a_time(
     ]
 
 
+@pytest.mark.parametrize("extensions", [["PIPELINING"], []])
+def test_the_next_mail_is_made_while_the_mark_takes_its_time(
+    smtp, transport, monkeypatch, extensions: list[str]
+):
+    monkeypatch.setattr(smtp, "extensions", extensions)
+    order: list[str] = []
+
+    class Recording(Watch):
+        def dot_is_near(self) -> None:
+            order.append("begun")
+
+        def before_dot(self) -> None:
+            order.append("waited for")
+
+    def following() -> Envelope:
+        order.append("made")
+        return B
+
+    transport.deliver(A, Recording(), following)
+
+    assert order == ["begun", "made", "waited for"]
+
+
 @pytest.mark.parametrize("step", ["rcpt", "data"])
 def test_an_announced_mail_that_is_refused_fails_alone(smtp, transport, step: str):
     smtp.on(step, address="b@*", reply="550 no")
