@@ -113,6 +113,6 @@ ORDERS = {
         *(ready, product, publish, open_shop, open_payments, statements),
         *(send_receipts, hoard_receipts, release_receipts),
         *(expansion.publish_in_the_admin, expansion.expand, expansion.insert_bare),
-        *(expansion.cancel, probes.fill, probes.probe, probes.claim, probes.wear),
+        *(expansion.cancel, probes.fill, probes.probe, probes.turn, probes.claim, probes.wear),
     )
 }

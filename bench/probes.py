@@ -35,8 +35,9 @@ FILL = [
          FROM mail_message WHERE id > %(receipt)s""",
     """UPDATE mail_message SET sent = 1, queued = 0 WHERE id > %(receipt)s""",
     """INSERT INTO mail_delivery (message_id, lane, address, name, due_at, expires_at)
-       SELECT %(message)s, 'bulk', 'waits' || n || '@moa.example', '구독자 ' || n, now(),
-              now() + interval '3 days' FROM generate_series(1, %(waiting)s) AS n""",
+       SELECT message_id, 'bulk', 'waits' || n || '@moa.example', '구독자 ' || n, moment,
+              now() + interval '3 days' FROM mail_broadcast, generate_series(1, %(waiting)s) AS n
+        WHERE message_id = %(message)s""",
     "UPDATE mail_message SET queued = %(waiting)s WHERE id = %(message)s",
     "UPDATE mail_broadcast SET expanded_at = now() WHERE message_id = %(message)s",
     "VACUUM ANALYZE",
@@ -92,6 +93,27 @@ def bind_one(mails: int) -> Batch:
     """Bind so many notices to a Batch."""
     (batch,) = dispatch.bind(Lane.BULK, mails, room=1)
     return batch
+
+
+def turn(message: int, every: int) -> dict[str, list[float]]:
+    """Cancel a broadcast: the seconds of each page that is turned, the first and the last left out.
+
+    `binding` are those of binding mails of others in between, `every` so many pages.
+    """
+    pages: list[float] = []
+    binding: list[float] = []
+    _undo(bind_one(BATCH))  # what a process does once is done now
+    outbox.cancel(Message.objects.get(pk=message))
+    while not pages or Message.objects.filter(pk=message, turning=True).exists():
+        began = time.perf_counter()
+        upkeep.turn_rows()
+        pages.append(time.perf_counter() - began)
+        if len(pages) % every == 0:
+            began = time.perf_counter()
+            batch = bind_one(BATCH)
+            binding.append(time.perf_counter() - began)
+            _undo(batch)
+    return {"pages": pages[1:-2], "binding": binding}
 
 
 def claim(times: int) -> dict[str, list[float]]:

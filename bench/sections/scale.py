@@ -22,6 +22,7 @@ def run(scene: Scene, options: Options) -> list[Row]:
     many = options.pick(1_000_000, 10_000)
     with TimedSink() as sink, scene.moa(sink.url) as small, scene.moa(sink.url) as large:
         rows = _compare(small, large, many=many, rounds=options.pick(50, 8))
+        rows += _cancelled(large, many // 2, every=options.pick(10, 1))
     with scene.moa("smtp://127.0.0.1:9") as fresh, scene.moa("smtp://127.0.0.1:9") as worn:
         updates = options.pick(1_000_000, 10_000)
         return [*rows, _after_updates(fresh, worn, updates=updates, turns=options.pick(30, 6))]
@@ -44,6 +45,26 @@ def _compare(small: Moa, large: Moa, *, many: int, rounds: int) -> list[Row]:
         _row(f"{name}: {many:,} rows / {FEW:,}", *(found[name] for found in took))
         for name in took[0]
     ]
+
+
+def _cancelled(large: Moa, waiting: int, *, every: int) -> list[Row]:
+    """The relay's pages when the broadcast whose mails wait is cancelled, and what it does besides."""
+    acts = large.acts()
+    ((message,),) = large.rows("SELECT id FROM mail_message WHERE queued >= %s", waiting // 2)
+    _fill(acts, FEW)
+    took = acts.ask("turn", message=message, every=every)
+    (turned, turned_last), (bound_first, bound) = map(_fifths, (took["pages"], took["binding"]))
+    name = f"a cancelled broadcast of {waiting:,}"
+    return [
+        _row(f"{name}: a page at last / at first", turned, turned_last),
+        _row(f"{name}: dispatch at first / at last", bound, bound_first),
+    ]
+
+
+def _fifths(took: list[float]) -> tuple[list[float], list[float]]:
+    """The first and the last fifth."""
+    fifth = -(-len(took) // 5)
+    return took[:fifth], took[-fifth:]
 
 
 def _fill(acts: Asked, count: int) -> int:
