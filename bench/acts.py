@@ -4,6 +4,7 @@ What `bench.shop` does, and more; moments are of the clock `time`, as those of `
 """
 
 import time
+from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from knox.models import AuthToken
 
 from bench import expansion, probes
 from bench.shop import administrator, product, publish, ready, seller
-from mail import outbox
+from mail import content, outbox
 from payment import gateways, mails, services
 from payment.gateways import Approval
 from payment.models import Payment
@@ -67,6 +68,38 @@ def statements(payment: int, price: int, token: str) -> dict[str, Any]:
     return {"count": len(captured), "sql": [query["sql"][:120] for query in captured]}
 
 
+def confirmation(times: int, warm: int = 20) -> dict[str, list[float]]:
+    """Confirm payments by the API, in this process: the seconds of each, and of its parts."""
+    shop, spent = open_shop(), defaultdict[str, float](float)
+    client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Token {shop['token']}"})
+    took: dict[str, list[float]] = {"all": [], "making the receipt": [], "statements": []}
+
+    def timed(execute: Any, sql: str, *given: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(sql, *given)
+        finally:
+            spent["statements"] += time.perf_counter() - began
+
+    for payment in open_payments(warm + times)["payments"]:
+        told = {"payment_key": f"sandbox_{payment}", "amount": shop["price"]}
+        spent.clear()
+        with connection.execute_wrapper(timed):
+            began = time.perf_counter()
+            answer = client.post(
+                f"/api/payments/{payment}/confirm/", told, content_type="application/json"
+            )
+            spent["all"] = time.perf_counter() - began
+        assert answer.status_code == 200, answer.content  # noqa: S101
+        paid = Payment.objects.select_related("product__seller").get(pk=payment)
+        began = time.perf_counter()
+        content.build(mails.receipt(paid), message_id="<a@moa.example>")
+        spent["making the receipt"] = time.perf_counter() - began
+        for name, seconds in spent.items():
+            took[name].append(seconds)
+    return {name: found[warm:] for name, found in took.items()}
+
+
 def send_receipts(count: int, every: float) -> dict[str, dict[str, float]]:
     """Complete payments, one each `every` seconds; when each buyer's receipt was committed."""
     committed = {}
@@ -110,7 +143,7 @@ def _approval(payment: Payment) -> Approval:
 ORDERS = {
     order.__name__: order
     for order in (
-        *(ready, product, publish, open_shop, open_payments, statements),
+        *(ready, product, publish, open_shop, open_payments, statements, confirmation),
         *(send_receipts, hoard_receipts, release_receipts),
         *(expansion.publish_in_the_admin, expansion.expand, expansion.insert_bare),
         *(expansion.cancel, probes.fill, probes.probe, probes.turn, probes.claim, probes.wear),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 SECTIONS = (
     *("limit", "bulk", "single", "request", "lanes", "slow-smtp", "fanout", "rate", "memory"),
-    "scale",
+    *("scale", "profile"),
 )
 
 

@@ -23,15 +23,17 @@ POSTGRESQL = {"shared_buffers": "256MB", "max_wal_size": "4GB", "max_connections
 class Scene:
     """PostgreSQL and RabbitMQ from its start to its end; all else is a section's own.
 
+    `postgresql` are settings of the server beside those that all have.
+
     Whatever a section left running, as after an error, ends with the scene.
     """
 
-    def __init__(self, *, quick: bool = False) -> None:
+    def __init__(self, *, quick: bool = False, **postgresql: str) -> None:
         self.quick = quick
         self.ends = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="moa-bench-"))
         self.folder.chmod(0o755)  # PostgreSQL runs as another user
-        self.postgresql = PostgreSQL(self.folder / "postgresql", **POSTGRESQL)
+        self.postgresql = PostgreSQL(self.folder / "postgresql", **POSTGRESQL, **postgresql)
         self.rabbitmq = RabbitMQ(self.folder / "rabbitmq")
         self.began = time.monotonic()
         self.made = 0

@@ -31,8 +31,9 @@ EXPANDED = "SELECT 1 FROM mail_broadcast WHERE expanded_at IS NOT NULL AND messa
 WAITING = "SELECT queued FROM mail_message WHERE id = %s"
 BATCH_SECONDS = """
     SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM closed_at - claimed_at))
-      FROM mail_batch WHERE lane = 'bulk' AND closed_at IS NOT NULL AND through_id > 0
+      FROM mail_batch WHERE lane = 'bulk' AND through_id > 0 AND claimed_at < %s AND closed_at > %s
 """
+"""Of the Batches that receipts had to wait for: the first ones of a broadcast are smaller."""
 STAGES = """
     SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM created_at - due)),
            percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM claimed_at - created_at)),
@@ -124,8 +125,10 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
     before = _rate(bulk, sizes.seconds)
     began = time.time()
     busy = _latencies(acts, receipts, sizes.receipts)
-    beside = bulk.rate(began, time.time())
-    ((to_bind, to_claim, to_close),) = moa.rows(STAGES, datetime.fromtimestamp(began, UTC))
+    ended = time.time()
+    beside = bulk.rate(began, ended)
+    since, until = (datetime.fromtimestamp(moment, UTC) for moment in (began, ended))
+    ((to_bind, to_claim, to_close),) = moa.rows(STAGES, since)
     count, released = receipts.count, acts.ask("release_receipts")["at"]
     flooded = _rate(bulk, sizes.seconds)
     flood_rate = (receipts.count - count) / (time.time() - released)
@@ -133,7 +136,7 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
     after = _rate(bulk, sizes.seconds)
     ((waiting,),) = moa.rows(WAITING, message)
     assert waiting, "the broadcast was over too early: the figures compare nothing"  # noqa: S101
-    ((batch,),) = moa.rows(BATCH_SECONDS)
+    ((batch,),) = moa.rows(BATCH_SECONDS, until, since)
     return Lanes(
         idle_p95=percentile(idle, 0.95),
         busy_p95=percentile(busy, 0.95),
