@@ -49,6 +49,7 @@ def _notices(scene: Scene, count: int) -> list[Row]:
         ours.prepare(count)
         with ours.moa.database() as session:
             session.execute("CREATE EXTENSION pg_stat_statements")
+            session.execute("SELECT pg_stat_statements_reset()")
         roots = {**ours.roots, "smtp-sink": sink.popen.pid}
         idle = _idle()
         with measured(roots, memory=False) as usage:
@@ -83,7 +84,7 @@ def _idle() -> float:
 
 
 def _by_statement(moa: Moa) -> dict[str, float]:
-    """Seconds that statements took since they are counted, waits for a core included."""
+    """Seconds that statements took since the count began, waits for a core included."""
     seconds = dict.fromkeys((*STATEMENTS, OTHERS), 0.0)
     for query, took in moa.rows(TIMES):
         found = (name for name, begins in STATEMENTS.items() if re.search(begins, query))
