@@ -48,8 +48,15 @@ def test_more_subscribers_are_added_to_those_there_are(monkeypatch):
 
     call_command("sample_data", subscribers=25, verbosity=0)
 
-    addresses = Subscription.objects.order_by("pk").values_list("address", flat=True)
-    assert list(addresses) == [people.address(number) for number in range(25)]
+    for product, count in zip(Product.objects.order_by("pk"), (25, 2, 2), strict=True):
+        there = product.subscriptions.order_by("pk").values_list("address", flat=True)
+        assert list(there) == [people.address(number) for number in range(count)]
+
+
+def test_whichever_draft_is_published_somebody_is_told():
+    call_command("sample_data", verbosity=0)
+
+    assert not Terms.objects.drafts().filter(product__subscriptions=None).exists()
 
 
 def test_addresses_are_stored_in_their_one_form():

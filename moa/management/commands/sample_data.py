@@ -25,7 +25,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--subscribers", type=int, default=500, help="Of the first product; 500."
+            "--subscribers",
+            type=int,
+            default=500,
+            help="Of the first product, and a tenth as many of each other; 500.",
         )
 
     def handle(self, *args: Any, subscribers: int, **options: Any) -> None:
@@ -37,7 +40,9 @@ class Command(BaseCommand):
             products = [
                 make_product(shop, product) for shop in shops.SHOPS for product in shop.products
             ]
-        made = subscribe(products[0], subscribers)
+        first, *others = products
+        made = subscribe(first, subscribers)
+        made += sum(subscribe(product, subscribers // 10) for product in others)
         self.stdout.write(
             f"Sample data: {len(products)} products, {made:,} new subscribers"
             + (", admin / admin-moa." if settings.DEBUG else ".")
