@@ -45,6 +45,7 @@ def _notices(scene: Scene, count: int) -> list[Row]:
     with scene.sink() as sink, ExitStack() as ending:
         ours = Ours()
         ours.start(scene, sink, scene.folder, ending)
+        ours.prepare(ours.warm)
         _send(ours, sink, ours.warm)
         ours.prepare(count)
         with ours.moa.database() as session:
@@ -69,8 +70,7 @@ def _notices(scene: Scene, count: int) -> list[Row]:
 
 
 def _send(ours: Ours, sink: Sink, count: int) -> float:
-    """Publish to so many and wait for the last mail; returns the seconds."""
-    ours.prepare(count)
+    """Publish to as many as were prepared and wait for the last mail; returns the seconds."""
     expected = sink.count + count
     began = ours.send(count)
     return sink.wait_for(expected, seconds=600, alive=ours.trouble) - began

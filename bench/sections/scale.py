@@ -53,11 +53,11 @@ def _cancelled(large: Moa, waiting: int, *, every: int) -> list[Row]:
     ((message,),) = large.rows("SELECT id FROM mail_message WHERE queued >= %s", waiting // 2)
     _fill(acts, FEW)
     took = acts.ask("turn", message=message, every=every)
-    (turned, turned_last), (bound_first, bound) = map(_fifths, (took["pages"], took["binding"]))
+    (turned, turned_last), (bound, bound_last) = map(_fifths, (took["pages"], took["binding"]))
     name = f"a cancelled broadcast of {waiting:,}"
     return [
         _row(f"{name}: a page at last / at first", turned, turned_last),
-        _row(f"{name}: dispatch at first / at last", bound, bound_first),
+        _row(f"{name}: dispatch at first / at last", bound_last, bound),
     ]
 
 
