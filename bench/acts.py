@@ -16,7 +16,8 @@ from knox.models import AuthToken
 
 from bench import expansion, probes
 from bench.shop import administrator, product, publish, ready, seller
-from mail import content, outbox
+from mail import outbox
+from mail.content import builder
 from payment import gateways, mails, services
 from payment.gateways import Approval
 from payment.models import Payment
@@ -93,7 +94,7 @@ def confirmation(times: int, warm: int = 20) -> dict[str, list[float]]:
         assert answer.status_code == 200, answer.content  # noqa: S101
         paid = Payment.objects.select_related("product__seller").get(pk=payment)
         began = time.perf_counter()
-        content.build(mails.receipt(paid), message_id="<a@moa.example>")
+        builder.build(mails.receipt(paid), message_id="<a@moa.example>")
         spent["making the receipt"] = time.perf_counter() - began
         for name, seconds in spent.items():
             took[name].append(seconds)

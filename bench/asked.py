@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.servers.processes import PROJECT
+from tests.harness.processes import PROJECT
 
 
 class ProgramFailed(RuntimeError):

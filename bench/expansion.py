@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from bench.shop import administrator
-from mail import broadcast, outbox
+from mail import outbox
 from mail.models import Broadcast, Message
+from mail.worker import expansion
 from seller.models import Terms
 
 BARE = """
@@ -42,7 +43,7 @@ def expand(message: int) -> dict[str, float]:
     _settle()
     began, rows = time.monotonic(), 0
     while not Broadcast.objects.filter(pk=message, expanded_at__isnull=False).exists():
-        rows += broadcast.expand(message, is_stopping=lambda: False)
+        rows += expansion.expand(message, is_stopping=lambda: False)
     seconds = time.monotonic() - began
     return {"rows": rows, "seconds": seconds, "peak_mb": _peak()}
 

@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 
 from bench.asked import Asked
-from tests.servers.ports import free_port, wait_until
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.processes import PROJECT, Process, Processes
-from tests.servers.rabbitmq import RabbitMQ
+from tests.harness.ports import free_port, wait_until
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.processes import PROJECT, Process, Processes
+from tests.harness.rabbitmq import RabbitMQ
 
 WORKER = ("-c", "2")
 TEMPLATE = "moa_template"

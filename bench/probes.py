@@ -9,10 +9,11 @@ from django.db import connection
 from django.test import Client
 
 from bench.shop import administrator
-from mail import claims, delivery, outbox
+from mail import outbox
 from mail.models import Batch, Lane, Message
-from mail.relay import dispatch, upkeep
+from mail.relay import dispatch, maintenance
 from mail.relay.rescue import Rescuer
+from mail.worker import batch_run, claims
 from payment.mails import RECEIPT
 
 BATCH = 50
@@ -80,9 +81,12 @@ def probe(message: int, mails: int) -> dict[str, float]:
     assert timed("claim", claims.take, batch.pk)  # noqa: S101
     _undo(batch)
     batch = bind_one(mails)
-    timed("deliver", lambda: delivery.deliver(batch.pk, is_stopping=lambda: False))
-    timed("sweep", lambda: (Rescuer().rescue(), upkeep.turn_rows(), upkeep.requeue_unsure()))
-    timed("retention", upkeep.erase_contents)
+    timed("deliver", lambda: batch_run.deliver(batch.pk, is_stopping=lambda: False))
+    timed(
+        "sweep",
+        lambda: (Rescuer().rescue(), maintenance.turn_rows(), maintenance.requeue_unsure()),
+    )
+    timed("retention", maintenance.erase_contents)
     timed("admin list of deliveries", _get, "/admin/mail/delivery/")
     timed("admin list of messages", _get, "/admin/mail/message/")
     timed("progress counts (API)", _get, f"/api/messages/{message}/")
@@ -106,7 +110,7 @@ def turn(message: int, every: int) -> dict[str, list[float]]:
     outbox.cancel(Message.objects.get(pk=message))
     while not pages or Message.objects.filter(pk=message, turning=True).exists():
         began = time.perf_counter()
-        upkeep.turn_rows()
+        maintenance.turn_rows()
         pages.append(time.perf_counter() - began)
         if len(pages) % every == 0:
             began = time.perf_counter()

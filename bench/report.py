@@ -16,7 +16,7 @@ from bench import postfix
 from bench.options import Options
 from bench.rows import Row
 from bench.scene import Scene
-from tests.servers.processes import PROJECT
+from tests.harness.processes import PROJECT
 
 RESULTS = PROJECT / "bench" / "results"
 

@@ -13,8 +13,8 @@ from typing import Any
 from bench import moa
 from bench.moa import Moa
 from bench.sinks import LoggingSink, Sink
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.rabbitmq import RabbitMQ
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.rabbitmq import RabbitMQ
 
 POSTGRESQL = {"shared_buffers": "256MB", "max_wal_size": "4GB", "max_connections": "300"}
 """Beside the settings of the tests, fsync and full_page_writes on among them."""

@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from mail import outbox
-from mail.content import build_personal
+from mail.content.builder import build_personal
+from mail.content.placeholders import for_people
 from mail.models import Message
-from mail.placeholders import for_people
 from payment import mails as payment_mails
 from payment.models import Payment
 from payment.vat import supply_value

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import postfix
-from tests.servers.ports import answers, free_port, wait_until
-from tests.servers.processes import PROJECT
+from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.processes import PROJECT
 
 COUNT = re.compile(rb"mesg=(\d+)")
 BACKLOG = "1000"

@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.servers.ports import answers, free_port, wait_until
-from tests.servers.processes import PROJECT
+from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.processes import PROJECT
 
 
 class TimedSink:

@@ -14,8 +14,8 @@ from chaos.run import say
 from chaos.scene import Scene, expect
 from chaos.stack import Stack
 from chaos.unit import send
-from tests.servers.ports import answers
-from tests.servers.rabbitmq import RabbitMQ
+from tests.harness.ports import answers
+from tests.harness.rabbitmq import RabbitMQ
 
 QUEUE = "mail.transactional"
 

@@ -5,7 +5,7 @@ import time
 from chaos.matrix_rows import kill, row
 from chaos.scene import Scene, expect
 from chaos.troubles import freeze_pids
-from tests.servers.ports import answers
+from tests.harness.ports import answers
 
 
 @row("broker stopped")

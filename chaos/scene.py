@@ -13,7 +13,7 @@ from chaos.hit import Hit
 from chaos.ledger import Ledger, balance
 from chaos.load import Load, Operation
 from chaos.stack import Stack
-from tests.servers.ports import NotReady, wait_until
+from tests.harness.ports import NotReady, wait_until
 
 STATES = """
     SELECT delivery.state, delivery.attempts, delivery.code, message.message_id,

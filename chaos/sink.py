@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.servers.smtp import MESSAGE_ID, Rule, SmtpServer
+from tests.harness.smtp import MESSAGE_ID, Rule, SmtpServer
 
 
 class Sink(SmtpServer):

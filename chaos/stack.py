@@ -19,9 +19,9 @@ from typing import Any
 import psycopg
 
 from chaos.unit import Unit, end_session, launch, send
-from tests.servers.ports import answers, free_port, wait_until
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.rabbitmq import RabbitMQ
+from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.rabbitmq import RabbitMQ
 
 PROJECT = Path(__file__).resolve().parent.parent
 WORKERS, RELAYS, SLOTS = 2, 2, 2

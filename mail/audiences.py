@@ -8,7 +8,7 @@ database, in the background:
 
 `moment` is when the broadcast was sent: who joined later is not told, who left before is not.
 The query is ordered and paged by primary key and must have the annotations or fields `address`
-(normalised by `mail.addresses.normalise` when it was stored) and `name`.
+(normalised by `mail.content.addresses.normalise` when it was stored) and `name`.
 """
 
 from collections.abc import Callable

@@ -11,7 +11,8 @@ from contextvars import ContextVar
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from mail import content, kinds, outbox
+from mail import kinds, outbox
+from mail.content import builder
 from mail.kinds import Kind
 
 _kind: ContextVar[Kind] = ContextVar("kind", default=kinds.DJANGO)
@@ -43,7 +44,7 @@ def _record(email: EmailMessage) -> bool:
         return False
     try:
         outbox.send(email, kind=_kind.get())
-    except content.InvalidMail:
+    except builder.InvalidMail:
         email.message()  # Django's own error for the same fault comes first
         raise
     return True

@@ -13,9 +13,9 @@ from django.core.checks import Warning as Caution
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from mail.addresses import InvalidAddress, normalise
-from mail.transport.dialogue import WAKE
+from mail.content.addresses import InvalidAddress, normalise
 from mail.transport.session import CONNECT_PATIENCE
+from mail.transport.wire import WAKE
 
 OUTBOX = "mail.backends.OutboxBackend"
 DURABLE = ("fsync", "full_page_writes")

@@ -19,10 +19,12 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mail import audiences, content, once, record
+from mail import audiences
+from mail.content import builder
+from mail.content.placeholders import ADDRESS, NAME
 from mail.kinds import Kind
+from mail.ledger import insert, transitions
 from mail.models import Broadcast, Delivery, Lane, Message
-from mail.placeholders import ADDRESS, NAME
 
 __all__ = [
     "ADDRESS",
@@ -67,12 +69,12 @@ def send(
     Raises InvalidMail for a mail that cannot be sent, KeyConflict for a key that names another,
     and what Django's own backend raises before it connects.
     """
-    addresses, folded = content.recipients(email)
+    addresses, folded = builder.recipients(email)
     if not addresses:
-        raise content.InvalidMail("to: no recipients")
+        raise builder.InvalidMail("to: no recipients")
     unique = uuid.uuid4()
     domain = _domain(email)
-    built = content.build(email, message_id=f"<{unique}@{domain}>")
+    built = builder.build(email, message_id=f"<{unique}@{domain}>")
     message = _message(kind, built, uuid=unique, message_id_domain=domain, key=key, folded=folded)
     message.fingerprint = _fingerprint(kind, sorted(addresses), params, built)
     message.queued = len(addresses)
@@ -104,7 +106,7 @@ def broadcast(
     are filled for each. Raises InvalidMail, KeyConflict and UnknownAudience.
     """
     audiences.recipients(audience, dict(params), timezone.now())  # refused now, not in a worker
-    built = content.build_personal(email)
+    built = builder.build_personal(email)
     message = _message(
         kind, built, uuid=uuid.uuid4(), message_id_domain=_domain(email), key=key, personal=True
     )
@@ -125,12 +127,12 @@ def resend(deliveries: QuerySet[Delivery], *, include_uncertain: bool = False) -
     resendable = deliveries.filter(
         state__in=states, message__cancelled_at=None, message__erased_at=None
     )
-    return record.requeue(resendable)
+    return transitions.requeue(resendable)
 
 
 def mark_sent(deliveries: QuerySet[Delivery]) -> int:
     """Settle uncertain Deliveries as sent, because a person has evidence; return how many."""
-    return record.settle(
+    return transitions.settle(
         deliveries.filter(state=Delivery.State.UNCERTAIN),
         Delivery.State.SENT,
         reply="marked sent by a person",
@@ -155,11 +157,11 @@ def cancel(message: Message) -> None:
 
 
 def _flag(message: Message, **flag: Any) -> None:
-    record.flag(message.pk, message.lane, **flag)
+    transitions.flag(message.pk, message.lane, **flag)
     message.refresh_from_db(fields=["paused_at", "pause_reason", "cancelled_at", "turning"])
 
 
-def _message(kind: Kind, built: content.Content, **fields: Any) -> Message:
+def _message(kind: Kind, built: builder.Content, **fields: Any) -> Message:
     return Message(
         kind=kind.name,
         lane=Lane(kind.lane),
@@ -178,7 +180,7 @@ def _record(message: Message, write_recipients: Callable[[], object]) -> Message
     The unique key decides a race: who comes second waits for the transaction of the first.
     """
     with transaction.atomic(savepoint=False):
-        if once.insert(message):
+        if insert.insert(message):
             write_recipients()
             return message
     if message.key is None:
@@ -189,12 +191,12 @@ def _record(message: Message, write_recipients: Callable[[], object]) -> Message
     return known
 
 
-def _fingerprint(kind: Kind, to: list[str], params: Params | None, built: content.Content) -> str:
+def _fingerprint(kind: Kind, to: list[str], params: Params | None, built: builder.Content) -> str:
     """What makes two calls with one key the same mail: params if given, else the content."""
-    said = params if params is not None else content.digests(built)
+    said = params if params is not None else builder.digests(built)
     text = json.dumps([kind.name, to, said], sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _domain(email: EmailMessage) -> str:
-    return content.envelope_sender(email).rpartition("@")[2] or "localhost"
+    return builder.envelope_sender(email).rpartition("@")[2] or "localhost"

@@ -8,14 +8,14 @@ from typing import Any
 
 from celery import shared_task
 
-from mail import broadcast, delivery
-from mail.stopping import is_out_of_time, is_stopping
+from mail.worker import batch_run, expansion
+from mail.worker.shutdown import is_out_of_time, is_stopping
 
 
 @shared_task(name="mail.deliver_batch")
 def deliver_batch(batch_id: int, **_: Any) -> None:
     """Deliver one Batch."""
-    delivery.deliver(batch_id, is_stopping=is_stopping, is_out_of_time=is_out_of_time)
+    batch_run.deliver(batch_id, is_stopping=is_stopping, is_out_of_time=is_out_of_time)
 
 
 @shared_task(name="mail.expand_broadcast", ignore_result=False)
@@ -24,6 +24,6 @@ def expand_broadcast(message_id: int, **_: Any) -> dict[str, int]:
 
     An outage of the database is waited for: a task that fails would be missed for a minute.
     """
-    expand = partial(broadcast.expand, message_id, is_stopping=is_stopping)
-    recorded = delivery.when_possible(expand, is_stopping)
+    expand = partial(expansion.expand, message_id, is_stopping=is_stopping)
+    recorded = batch_run.when_possible(expand, is_stopping)
     return {"message": message_id, "recorded": recorded}

@@ -18,14 +18,16 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
-from mail import content, outbox, selection
+from mail import outbox
+from mail.content import builder
+from mail.operations import resend_filter
 
 PROBLEM = "application/problem+json"
 
 ANSWERS: dict[type[Exception], tuple[HTTPStatus, str]] = {
     RequestDataTooBig: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
     SuspiciousOperation: (HTTPStatus.BAD_REQUEST, "bad_request"),
-    content.InvalidMail: (HTTPStatus.BAD_REQUEST, "invalid_mail"),
+    builder.InvalidMail: (HTTPStatus.BAD_REQUEST, "invalid_mail"),
     outbox.KeyConflict: (HTTPStatus.CONFLICT, "key_conflict"),
     outbox.NotResumable: (HTTPStatus.CONFLICT, "not_resumable"),
 }
@@ -53,7 +55,7 @@ def _as_api_exception(exc: Exception) -> Exception:
     """The error of DRF that says the same, if there is one."""
     if isinstance(exc, DjangoValidationError):
         return exceptions.ValidationError(as_serializer_error(exc))
-    if isinstance(exc, selection.InvalidFilter):
+    if isinstance(exc, resend_filter.InvalidFilter):
         return exceptions.ValidationError({exc.field: [exc.reason]}, code="invalid_filter")
     for error, (status, code) in ANSWERS.items():
         if isinstance(exc, error):

@@ -12,8 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from mail import status
 from mail.models import Delivery, Message
+from mail.operations import status
 
 SUMS_KEPT_FOR = 60  # seconds at least; the sums read every Message, all else a small index
 SUMS_SHARE = 0.01  # of a core, at most, that the sums may cost

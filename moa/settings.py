@@ -5,11 +5,12 @@ mail catcher. Without it, whatever production needs must be named.
 """
 
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mail.transport.server import Rate, SmtpServer
+from mail.transport.config import Rate, SmtpServer
 from moa import databases, environment, logs, queues
 from moa.environment import env
 
@@ -36,7 +37,8 @@ INSTALLED_APPS = [
     "moa",
     "payment",
     "seller",
-    *(["catcher"] if MAIL_CATCHER else []),
+    *(["demo"] if find_spec("demo") else []),
+    *(["demo.catcher"] if MAIL_CATCHER else []),
     "mail",
     "django_celery_results",
     "django_filters",

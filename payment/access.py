@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from mail import access
+from mail.operations import access
 from payment.models import Payment
 
 

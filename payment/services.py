@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from mail import outbox
-from mail.addresses import normalise
+from mail.content.addresses import normalise
 from payment import gateways, mails
 from payment.gateways import Approval, Declined, Event, Gateway
 from payment.models import Payment

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q
 
-from mail import access
+from mail.operations import access
 from seller.models import Terms
 
 if TYPE_CHECKING:

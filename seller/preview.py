@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.core.mail import EmailMultiAlternatives
 
-from mail.placeholders import for_people
+from mail.content.placeholders import for_people
 from seller import mails
 from seller.models import Terms
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models.functions import Now
 
-from mail import once, outbox
-from mail.addresses import normalise
+from mail import outbox
+from mail.content.addresses import normalise
+from mail.ledger import insert
 from mail.models import Message
 from seller import mails, publishing
 from seller.models import Product, Subscription, Terms
@@ -39,7 +40,7 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
             active = Subscription.objects.active().filter(
                 product=product, address=candidate.address
             )
-            while not once.insert(candidate):
+            while not insert.insert(candidate):
                 if (known := active.first()) is not None:  # else it ended at this very moment
                     return known
             return candidate

@@ -5,7 +5,7 @@ import re
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from mail.addresses import InvalidAddress, normalise
+from mail.content.addresses import InvalidAddress, normalise
 
 # NUL and lone surrogates cannot be stored or sent; U+E000 and U+E001 would pass for placeholders.
 UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000\ue001]")

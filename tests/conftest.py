@@ -17,9 +17,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.servers import rabbitmq as rabbitmq_server
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.smtp import SmtpServer
+from tests.harness import rabbitmq as rabbitmq_server
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.smtp import SmtpServer
 
 CI = os.environ.get("CI", "").lower() == "true"
 GIVEN = os.environ.get("TEST_BROKER_URL", "")

@@ -13,7 +13,7 @@ import psycopg
 from bench import bare
 from bench.scene import Scene
 from bench.sinks import Sink
-from tests.servers.processes import PROJECT
+from tests.harness.processes import PROJECT
 
 PROCESSES = 2
 

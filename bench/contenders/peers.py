@@ -15,8 +15,8 @@ from bench.contenders.contender import Contender
 from bench.moa import servers
 from bench.scene import Scene
 from bench.sinks import Sink
-from tests.servers.ports import free_port
-from tests.servers.processes import PROJECT, Process
+from tests.harness.ports import free_port
+from tests.harness.processes import PROJECT, Process
 
 SETTINGS = "bench.contenders.settings"
 FIRST = 10  # mails that show that it works

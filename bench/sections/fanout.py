@@ -8,7 +8,7 @@ from bench.options import Options
 from bench.rows import Row, at_least, at_most, reported
 from bench.scene import Scene
 from bench.timed import TimedSink
-from tests.servers.ports import wait_until
+from tests.harness.ports import wait_until
 
 FEW = 10
 OPEN = "SELECT count(*) FROM mail_batch WHERE closed_at IS NULL"

@@ -16,7 +16,7 @@ from bench.options import Options
 from bench.rows import Row, at_least, at_most, percentile
 from bench.scene import Scene
 from bench.timed import TimedSink
-from tests.servers.ports import wait_until
+from tests.harness.ports import wait_until
 
 EVERY = 0.1  # seconds between two receipts
 DEDICATED = (("-Q", "mail.transactional", "-c", "1"), ("-Q", "mail.bulk", "-c", "1"))

@@ -8,7 +8,7 @@ from bench.options import Options
 from bench.rows import Row, at_most, percentile
 from bench.scene import Scene
 from bench.timed import TimedSink
-from tests.servers.ports import wait_until
+from tests.harness.ports import wait_until
 
 PER_SECOND, PER_DAY = 40, 300
 PROCESSES = 2  # relays, and workers of two slots each

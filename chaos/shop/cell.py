@@ -18,18 +18,19 @@ from django.db.models.functions import Now
 from django.test.utils import override_settings
 
 from chaos.cells import HOLDS, Cell, Stands
-from mail import delivery, outbox
+from mail import outbox
 from mail.kinds import Kind
 from mail.models import Attempt, Batch, Delivery, Lane, Transport
 from mail.relay import dispatch
-from mail.retry import Phase
-from mail.transport import dialogue, kept
+from mail.transport import connections, wire
 from mail.transport import smtp as mail_smtp
-from mail.transport.server import SmtpServer as Server
-from tests import servers
-from tests.servers.smtp import SmtpServer
+from mail.transport.config import SmtpServer as Server
+from mail.transport.replies import Phase
+from mail.worker import batch_run
+from tests import harness
+from tests.harness.smtp import SmtpServer
 
-PEM = Path(servers.__file__).parent / "tls" / "localhost.pem"
+PEM = Path(harness.__file__).parent / "tls" / "localhost.pem"
 LOGIN = {"user": "moa", "password": "secret"}
 OF_A_RECIPIENT = ("rcpt", "data", "dot")
 SHORT = 0.5  # seconds of patience where a server never answers
@@ -53,7 +54,7 @@ def try_cell(cell: Cell, kind: Kind, *, pipelining: bool = True) -> tuple[Stands
         with _short_of_time(cell):
             _deliver(kind)
             if cell.phase == "quit":
-                kept.close_all()
+                connections.close_all()
         first = _how_it_stands(server, target, other)
         server.clear_rules()
         _let_time_pass()
@@ -83,7 +84,7 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
                 yield server
             finally:
                 server.clear_rules()
-                kept.close_all()
+                connections.close_all()
 
 
 def _trusted() -> "patch.dict[str, str]":
@@ -103,7 +104,7 @@ def _short_of_time(cell: Cell) -> Iterator[None]:
     session = cell.phase in ("ehlo", "starttls", "auth")
     phase = {"rset": Phase.MAIL}.get(cell.phase, Phase.CONNECT if session else cell.phase)
     with ExitStack() as stack:
-        stack.enter_context(patch.object(dialogue, "WAKE", 0.05))
+        stack.enter_context(patch.object(wire, "WAKE", 0.05))
         if cell.what.get("hold") and phase in mail_smtp.PATIENCE:
             stack.enter_context(patch.dict(mail_smtp.PATIENCE, {Phase(phase): SHORT}))
         yield
@@ -120,7 +121,7 @@ def _deliver(kind: Kind) -> None:
     """Bind what is due, as the relay does, and deliver it and what lies open, as a worker does."""
     dispatch.bind(kind.lane, 500)
     for batch in Batch.objects.filter(lane=kind.lane, token=None, closed_at=None):
-        delivery.deliver(batch.pk, is_stopping=lambda: False)
+        batch_run.deliver(batch.pk, is_stopping=lambda: False)
 
 
 def _how_it_stands(server: SmtpServer, target: Delivery, other: Delivery) -> Stands:

@@ -12,9 +12,9 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mail import reading
 from mail.models import Delivery, Message
-from mail.progress import progress
+from mail.operations import preview
+from mail.operations.progress import progress
 
 NOTHING = "–"
 
@@ -152,7 +152,7 @@ def _duration(time: timedelta) -> str:
 def _hidden(message: Message) -> str:
     if message.erased_at:
         return _("erased")
-    return _("for its recipient alone; erased once sent") if reading.is_secret(message) else ""
+    return _("for its recipient alone; erased once sent") if preview.is_secret(message) else ""
 
 
 def _states(message: Message, states: Iterable[Delivery.State]) -> SafeString:

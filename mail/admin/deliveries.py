@@ -9,12 +9,13 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mail import access, addresses, steering
 from mail.admin import previews
 from mail.admin.columns import DeliveryColumns
 from mail.admin.filters import CodeFilter, DeliveryStateFilter, MessageFilter
 from mail.admin.history import Button, SharedHistoryAdmin, Unwritable, ask
+from mail.content import addresses
 from mail.models import Attempt, Delivery
+from mail.operations import access, actions
 
 OF_A_BROADCAST = re.compile(r"^<?([0-9a-f-]{36})\.(\d{1,18})@", re.IGNORECASE)
 
@@ -98,7 +99,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
 
     @admin.action(description=gettext_lazy("Resend failed"), permissions=["steer"])
     def resend_failed(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
-        count = steering.resend(_bare(queryset), by=request.user)
+        count = actions.resend(_bare(queryset), by=request.user)
         self.message_user(request, _("%(count)d are queued again.") % {"count": count})
 
     @admin.action(description=gettext_lazy("Resend held…"), permissions=["steer"])
@@ -109,7 +110,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
             question = _("Resend what may have arrived? The recipient may get a second copy.")
             return ask(self, request, queryset, action="resend_held", question=question)
         held = _bare(queryset).filter(state=Delivery.State.UNCERTAIN)
-        count = steering.resend(held, by=request.user, include_uncertain=True)
+        count = actions.resend(held, by=request.user, include_uncertain=True)
         self.message_user(request, _("%(count)d are queued again.") % {"count": count})
         return None
 
@@ -118,7 +119,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
         if "sure" not in request.POST:
             question = _("Mark as sent? Have evidence: nothing will be sent any more.")
             return ask(self, request, queryset, action="mark_sent", question=question)
-        count = steering.mark_sent(_bare(queryset), by=request.user)
+        count = actions.mark_sent(_bare(queryset), by=request.user)
         self.message_user(request, _("%(count)d are marked as sent.") % {"count": count})
         return None
 

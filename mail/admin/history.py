@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from mail import access
+from mail.operations import access
 
 SHOWN = 10  # rows named in a question
 

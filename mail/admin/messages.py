@@ -10,13 +10,14 @@ from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mail import access, outbox, selection, steering
+from mail import outbox
 from mail.admin import previews
 from mail.admin.columns import MessageColumns
 from mail.admin.filters import KindFilter, MessageStateFilter
 from mail.admin.history import Button, SharedHistoryAdmin, Unwritable, ask
 from mail.models import Broadcast, Message
-from mail.progress import progress
+from mail.operations import access, actions, resend_filter
+from mail.operations.progress import progress
 
 UUID_IN = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
@@ -114,14 +115,14 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
     @admin.action(description=gettext_lazy("Pause"), permissions=["steer"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         for message in queryset:
-            steering.pause(message, by=request.user)
+            actions.pause(message, by=request.user)
         self.message_user(request, _("Paused. What workers have in hand is finished."))
 
     @admin.action(description=gettext_lazy("Resume"), permissions=["steer"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         for message in queryset:
             try:
-                steering.resume(message, by=request.user)
+                actions.resume(message, by=request.user)
             except outbox.NotResumable:
                 text = _("“%(message)s” is cancelled and stays so.") % {"message": message}
                 self.message_user(request, text, "warning")
@@ -134,14 +135,14 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
             question = _("Cancel for ever? What has not left yet will never be sent.")
             return ask(self, request, queryset, action="cancel", question=question)
         for message in queryset:
-            steering.cancel(message, by=request.user)
+            actions.cancel(message, by=request.user)
         self.message_user(request, _("Cancelled."))
         return None
 
     @admin.action(description=gettext_lazy("Resend failed"), permissions=["steer"])
     def resend_failed(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         count = sum(
-            steering.resend(selection.failed(message=message.pk), by=request.user)
+            actions.resend(resend_filter.failed(message=message.pk), by=request.user)
             for message in queryset
         )
         self.message_user(request, _("%(count)d are queued again.") % {"count": count})

@@ -4,9 +4,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 
-from mail import access, reading
 from mail.admin.history import HistoryAdmin
 from mail.models import Message
+from mail.operations import access, preview
 
 CONTAINED = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -23,7 +23,7 @@ def message_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
         return _contained(HttpResponse(message(request, pk).html))
 
     def source(request: HttpRequest, pk: int) -> HttpResponse:
-        return _download(reading.sample(message(request, pk)), f"message-{pk}.eml")
+        return _download(preview.sample(message(request, pk)), f"message-{pk}.eml")
 
     def stored(request: HttpRequest, pk: int) -> HttpResponse:
         return _download(bytes(message(request, pk).mime), f"message-{pk}-stored.eml")
@@ -43,14 +43,14 @@ def delivery_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
         visible = access.deliveries_visible_to(request.user)
         found = get_object_or_404(visible.select_related("message"), pk=pk)
         _readable(found.message)
-        return _download(reading.exact(found), f"delivery-{pk}.eml")
+        return _download(preview.exact(found), f"delivery-{pk}.eml")
 
     wrap = model_admin.admin_site.admin_view
     return [path("<int:pk>/mail.eml", wrap(exact), name="mail_delivery_source")]
 
 
 def _readable(message: Message) -> Message:
-    if not reading.is_readable(message):
+    if not preview.is_readable(message):
         raise Http404("The content is secret or erased.")
     return message
 

@@ -8,9 +8,9 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mail import steering
 from mail.admin.history import Button, HistoryAdmin, ReasonForm, ask
 from mail.models import Transport
+from mail.operations import actions
 
 
 @admin.register(Transport)
@@ -33,20 +33,20 @@ class TransportAdmin(HistoryAdmin):
         if not form.is_valid():
             question = _("Stop sending until somebody releases it?")
             return ask(self, request, queryset, action="hold", question=question, form=form)
-        steering.hold(queryset, reason=form.cleaned_data["reason"], by=request.user)
+        actions.hold(queryset, reason=form.cleaned_data["reason"], by=request.user)
         self.message_user(request, _("Stopped. What workers have in hand is finished."))
         return None
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["steer"])
     def release(self, request: HttpRequest, queryset: QuerySet[Transport]) -> None:
-        steering.release(queryset, by=request.user)
+        actions.release(queryset, by=request.user)
         self.message_user(request, _("Sending again."))
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, transport: Transport) -> str:
         if not _is_held(transport) or transport.held_until is None:
             return _("sends")
-        if transport.held_until >= steering.FAR:
+        if transport.held_until >= actions.FAR:
             return _("stopped until released")
         until = date_format(timezone.localtime(transport.held_until), "DATETIME_FORMAT")
         return _("held until %(time)s") % {"time": until}

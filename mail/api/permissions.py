@@ -6,7 +6,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from mail import access
+from mail.operations import access
 
 
 class MaySteer(BasePermission):

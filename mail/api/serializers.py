@@ -6,9 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from mail import reading
 from mail.models import Delivery, Message
-from mail.progress import is_expanded, progress
+from mail.operations import preview
+from mail.operations.progress import is_expanded, progress
 
 SENDING = "sending"
 SHOWN_STATES = [*Delivery.State.values, SENDING]
@@ -100,10 +100,10 @@ class MessageDetailSerializer(MessageSerializer):
         read_only_fields = fields
 
     def get_text(self, message: Message) -> str | None:
-        return message.text if reading.is_readable(message) else None
+        return message.text if preview.is_readable(message) else None
 
     def get_html(self, message: Message) -> str | None:
-        return message.html if reading.is_readable(message) else None
+        return message.html if preview.is_readable(message) else None
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):

@@ -14,7 +14,6 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.status import HTTP_202_ACCEPTED
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from mail import access, selection, steering
 from mail.api.filters import DeliveryFilter, MessageFilter
 from mail.api.permissions import MaySteer
 from mail.api.serializers import (
@@ -25,6 +24,7 @@ from mail.api.serializers import (
     ResentSerializer,
 )
 from mail.models import Delivery, Message
+from mail.operations import access, actions, resend_filter
 
 steers = action(detail=True, methods=["post"], permission_classes=[IsAuthenticated, MaySteer])
 
@@ -47,19 +47,19 @@ class MessageViewSet(ReadOnlyModelViewSet[Message]):
     @steers
     def pause(self, request: Request, pk: int) -> Response:
         """Stop sending; what a worker has in hand is finished."""
-        return self._steer(steering.pause)
+        return self._steer(actions.pause)
 
     @extend_schema(request=None, responses={202: MessageSerializer})
     @steers
     def resume(self, request: Request, pk: int) -> Response:
         """Send on after a pause; 409 `not_resumable` when the message was cancelled."""
-        return self._steer(steering.resume)
+        return self._steer(actions.resume)
 
     @extend_schema(request=None, responses={202: MessageSerializer})
     @steers
     def cancel(self, request: Request, pk: int) -> Response:
         """Never send what has not left yet."""
-        return self._steer(steering.cancel)
+        return self._steer(actions.cancel)
 
     @extend_schema(request=ResendSerializer, responses=ResentSerializer)
     @steers
@@ -68,9 +68,9 @@ class MessageViewSet(ReadOnlyModelViewSet[Message]):
         message = self.get_object()
         asked = ResendSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        found = selection.failed(message=message.pk, **asked.validated_data)
+        found = resend_filter.failed(message=message.pk, **asked.validated_data)
         uncertain = asked.validated_data["include_uncertain"]
-        resent = steering.resend(found, by=request.user, include_uncertain=uncertain)
+        resent = actions.resend(found, by=request.user, include_uncertain=uncertain)
         return Response({"resent": resent})
 
     def _steer(self, change: Any) -> Response:

@@ -13,10 +13,10 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from mail import tasks
-from mail.claims import HELD
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay.due import due, unlocked
 from mail.relay.publisher import Publisher
+from mail.worker.claims import HELD
 
 WORK_PER_BATCH = 1000  # milliseconds
 SHARE_OF_RATE = 0.1  # of what MAIL_RATE lets leave in that time: other slots want places, too

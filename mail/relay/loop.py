@@ -10,9 +10,9 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from mail.models import Lane
-from mail.relay import dispatch, glance, upkeep
-from mail.relay.glance import Work
-from mail.relay.lead import Lead
+from mail.relay import dispatch, maintenance, pending_work
+from mail.relay.leader import Lead
+from mail.relay.pending_work import Work
 from mail.relay.publisher import BrokerUnavailable, Publisher
 from mail.relay.rescue import Rescuer
 
@@ -70,8 +70,8 @@ class Relay:
         """Carry out a page of what follows from flags and clocks; return how many rows it turned."""
         if time.monotonic() < self.upkeep_at:
             return 0
-        busy = self.rescuer.rescue() + upkeep.turn_rows() + upkeep.requeue_unsure()
-        upkeep.erase_contents()
+        busy = self.rescuer.rescue() + maintenance.turn_rows() + maintenance.requeue_unsure()
+        maintenance.erase_contents()
         self.upkeep_at = time.monotonic() + (0 if busy else UPKEEP_EVERY)
         return busy
 
@@ -85,7 +85,7 @@ class Relay:
         if time.monotonic() < self.broker_retry_at:
             return 0
         try:
-            published = self._publish(glance.look())
+            published = self._publish(pending_work.look())
             self._check_queues()
             return published
         except BrokerUnavailable as error:

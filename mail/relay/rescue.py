@@ -15,11 +15,11 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from mail import record
-from mail.claims import server_started
+from mail.ledger import transitions
+from mail.ledger.states import POISON, settlement
 from mail.models import Attempt, Batch, Delivery, Message
-from mail.outcomes import when_resent
-from mail.states import POISON, settlement
+from mail.worker.claims import server_started
+from mail.worker.results import when_resent
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _write_accepted(rows: list[Delivery]) -> None:
         reply="accepted, reply not kept",
         attempts=F("attempts") + 1,
     )
-    record.count((row.message_id, State.QUEUED, State.SENT) for row in rows)
+    transitions.count((row.message_id, State.QUEUED, State.SENT) for row in rows)
 
 
 def _write_unsure(batch: Batch, rows: list[Delivery]) -> None:
@@ -122,7 +122,7 @@ def _write_unsure(batch: Batch, rows: list[Delivery]) -> None:
         )
         for row in rows
     )
-    record.count((row.message_id, State.QUEUED, State.UNCERTAIN) for row in rows)
+    transitions.count((row.message_id, State.QUEUED, State.UNCERTAIN) for row in rows)
 
 
 def _release(rows: list[Delivery], *, charge_first: bool) -> None:
@@ -134,7 +134,7 @@ def _release(rows: list[Delivery], *, charge_first: bool) -> None:
             rows = rows[1:]
         else:
             Delivery.objects.filter(pk=first.pk).update(crashes=F("crashes") + 1)
-    record.unbind(Delivery.objects.filter(pk__among=[row.pk for row in rows]))
+    transitions.unbind(Delivery.objects.filter(pk__among=[row.pk for row in rows]))
 
 
 def _write_poison(row: Delivery) -> None:
@@ -147,4 +147,4 @@ def _write_poison(row: Delivery) -> None:
         crashes=F("crashes") + 1,
     )
     Attempt.objects.create(delivery=row, batch_id=row.batch_id, outcome="failed", code="poison")
-    record.count([(row.message_id, State.QUEUED, State.FAILED)])
+    transitions.count([(row.message_id, State.QUEUED, State.FAILED)])

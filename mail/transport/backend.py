@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from mail.retry import Answer, Phase
-from mail.transport.envelope import UNWATCHED, Envelope, Following, Watch, nobody
+from mail.transport.base import UNWATCHED, Envelope, Following, Watch, nobody
+from mail.transport.replies import Answer, Phase
 
 NOT_COPIED = {"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"}
 

@@ -11,10 +11,10 @@ import ssl
 
 from django.core.mail.utils import DNS_NAME
 
-from mail.retry import Answer, Phase
-from mail.transport.dialogue import Dialogue, Lost
-from mail.transport.envelope import Envelope, Watch
-from mail.transport.server import SmtpServer
+from mail.transport.base import Envelope, Watch
+from mail.transport.config import SmtpServer
+from mail.transport.replies import Answer, Phase
+from mail.transport.wire import Dialogue, Lost
 
 # A server that vanished without a word is given up within a minute, though a reply to a dot may
 # take ten; the names are those of Linux and not everywhere.

@@ -13,18 +13,11 @@ import contextlib
 import re
 import time
 
-from mail.retry import Answer, Phase
-from mail.transport.dialogue import CHUNK, Dialogue, Lost
-from mail.transport.envelope import (
-    UNWATCHED,
-    Envelope,
-    Following,
-    OutOfTime,
-    Watch,
-    nobody,
-)
-from mail.transport.server import SmtpServer
+from mail.transport.base import UNWATCHED, Envelope, Following, OutOfTime, Watch, nobody
+from mail.transport.config import SmtpServer
+from mail.transport.replies import Answer, Phase
 from mail.transport.session import NotOpened, Session
+from mail.transport.wire import CHUNK, Dialogue, Lost
 
 # Seconds the server may take. RFC 5321 §4.5.3.2 asks for minutes; a shop gives up earlier where
 # that is harmless, and waits the full ten minutes after the dot, where it is not.

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from mail.content import InvalidMail
+from mail.content.builder import InvalidMail
 from seller import comparison, publishing, services, validators
 from seller.admin.ownership import person
 from seller.models import Terms

@@ -6,8 +6,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from mail.addresses import InvalidAddress, normalise
 from mail.admin.history import BoundedPaginator
+from mail.content.addresses import InvalidAddress, normalise
 from seller import services
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
 from seller.models import Subscription

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from mail.addresses import normalise
+from mail.content.addresses import normalise
 from seller import validators
 from seller.models.product import Product
 from seller.models.seller import Seller

@@ -29,8 +29,8 @@ def _acknowledge_early() -> None:
 
 
 def _claim_without_condition() -> None:
-    from mail import claims
     from mail.models import Batch
+    from mail.worker import claims
 
     take = claims.take
 
@@ -56,7 +56,7 @@ def _rescue_at_once() -> None:
 
 
 def _record_after_the_next_dot() -> None:
-    from mail.claims import Claim
+    from mail.worker.claims import Claim
 
     dot_is_near = Claim.dot_is_near
 
@@ -77,8 +77,8 @@ def _publish_without_looking() -> None:
 def _ignore_a_lost_lease() -> None:
     from contextlib import suppress
 
-    from mail.claims import Claim
-    from mail.marks import LeaseLost
+    from mail.worker.checkpoint import LeaseLost
+    from mail.worker.claims import Claim
 
     before_dot = Claim.before_dot
 

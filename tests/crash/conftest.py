@@ -14,9 +14,9 @@ from knox.models import AuthToken
 
 from payment import services
 from tests.crash.processes import Nursery, Stage
+from tests.harness.postgresql import PostgreSQL
 from tests.integration import shop
 from tests.integration.conftest import broker, environ, spare_vhosts
-from tests.servers.postgresql import PostgreSQL
 
 __all__ = ["broker", "environ", "spare_vhosts"]
 

@@ -22,7 +22,7 @@ import pytest
 
 from chaos.report import PACKAGES, commit
 from tests.crash.bugs import BUGS, Bug
-from tests.servers.postgresql import PostgreSQL
+from tests.harness.postgresql import PostgreSQL
 
 FOLDER = "tests/crash/"
 RESULT = Path(__file__).parent / "results" / "controls.json"

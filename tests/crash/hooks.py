@@ -25,7 +25,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from mail.retry import Phase
+from mail.transport.replies import Phase
 
 POINTS = {
     "paying": "C1 the web process has written everything and not committed",
@@ -106,9 +106,9 @@ def install() -> None:
     if seconds := os.environ.get("CRASH_HANG"):
         _install_hang(float(seconds))
     if page := os.environ.get("CRASH_PAGE"):
-        from mail import broadcast
+        from mail.worker import expansion
 
-        broadcast.PAGE = int(page)
+        expansion.PAGE = int(page)
     if bug := os.environ.get("CRASH_BUG"):
         from tests.crash import bugs
 
@@ -132,8 +132,8 @@ def _install_relay() -> None:
 
 
 def _install_claim() -> None:
-    from mail import claims, outcomes
     from mail.models import Delivery
+    from mail.worker import claims, results
 
     def in_batch(batch_id: int, *_: Any) -> list[str]:
         found = Delivery.objects.filter(batch=batch_id)
@@ -149,14 +149,14 @@ def _install_claim() -> None:
     claims.Claim.before_dot = after(  # type: ignore[method-assign]
         "marked", claims.Claim.before_dot
     )
-    outcomes.close = after("closed", before("closing", outcomes.close, in_claim), in_claim)
-    outcomes.settle_one = after("settled", outcomes.settle_one)
+    results.close = after("closed", before("closing", results.close, in_claim), in_claim)
+    results.settle_one = after("settled", results.settle_one)
 
 
 def _install_dialogue() -> None:
     from mail.transport import smtp
-    from mail.transport.dialogue import Dialogue
     from mail.transport.smtp import SmtpTransport
+    from mail.transport.wire import Dialogue
 
     transact, write = SmtpTransport._transact, SmtpTransport._write_content
     hear, send = SmtpTransport._hear, Dialogue.send
@@ -205,19 +205,19 @@ def _install_poison(pattern: str) -> None:
 
 def _install_hang(seconds: float) -> None:
     """Let a publish wait for ever, in C, as one may that asks a name server."""
-    from mail.relay import watch
+    from mail.relay import watchdog
     from mail.relay.publisher import Publisher
 
     pair = socket.socketpair()  # whose other end says nothing and stays open
     Publisher._publish = lambda *_: pair[0].recv(1)  # type: ignore[method-assign]
-    watch.STUCK_AFTER, watch.LAST = seconds, 2
+    watchdog.STUCK_AFTER, watchdog.LAST = seconds, 2
 
 
 def _install_clock(seconds: float) -> None:
     """Let the wall clock of this process jump once it has claimed a Batch."""
     from django.utils import timezone
 
-    from mail import claims
+    from mail.worker import claims
 
     wall, now, take = time.time, timezone.now, claims.take
 

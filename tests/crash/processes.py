@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.crash.hooks import POINTS, _file
-from tests.servers.ports import free_port, wait_until
-from tests.servers.processes import PROJECT, Process, Processes
+from tests.harness.ports import free_port, wait_until
+from tests.harness.processes import PROJECT, Process, Processes
 
 
 class Child:

@@ -7,9 +7,9 @@ import signal
 from mail.models import Batch, Broadcast, Delivery
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.smtp import SmtpServer
 from tests.integration import shop
-from tests.servers.ports import wait_until
-from tests.servers.smtp import SmtpServer
 
 SEED = 20261122
 KILLS = 20

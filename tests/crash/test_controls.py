@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 
 from tests.crash.bugs import BUGS
-from tests.servers.ports import NotReady
+from tests.harness.ports import NotReady
 
 QUICK = ["claim-without-condition", "record-after-the-next-dot", "publish-without-looking"]
 

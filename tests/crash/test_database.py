@@ -7,10 +7,10 @@ from mail import outbox
 from mail.models import Batch, Message
 from tests.crash import ledger
 from tests.crash.processes import Stage
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.smtp import SmtpServer
+from tests.harness.ports import wait_until
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 SIZE = 6
 

@@ -12,13 +12,13 @@ from mail import outbox
 from mail.models import Attempt, Batch, Message
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.processes import Process
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.smtp import SmtpServer
 from tests.integration import waiting
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.processes import Process
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 LIMIT = 10.0
 MANY = [f"user{number}@example.com" for number in range(30)]

@@ -7,10 +7,10 @@ from mail.models import Batch, Lane
 from mail.relay import dispatch
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.smtp import SmtpServer
 from tests.integration.broker import Broker
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 NAMES = [f"user{number}" for number in range(4)]
 ADDRESSES = [f"{name}@example.com" for name in NAMES]

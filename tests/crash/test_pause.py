@@ -5,10 +5,10 @@ from mail.kinds import Kind
 from mail.models import Message, Transport
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.smtp import SmtpServer
 from tests.integration import waiting
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 SIZE = 4
 # Where each slot of the worker stands, the kind of its mails, and how many of them are unsure.

@@ -8,10 +8,10 @@ from mail.models import Delivery, Lane, Transport
 from mail.relay import dispatch
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.smtp import SmtpServer
 from tests.integration.broker import Broker
-from tests.mail.mails import RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import RECEIPT, receipt
 
 ANNOUNCEMENT = kinds.declare(Kind(name="tests.announcement", lane=Lane.BULK))  # and resends
 NAMES = ["a", "b", "poison", "c", "d"]

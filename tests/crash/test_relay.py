@@ -6,11 +6,11 @@ from mail import outbox
 from mail.models import Batch, RelayLease
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.processes import Process
+from tests.harness.smtp import SmtpServer
 from tests.integration.broker import Broker
-from tests.mail.mails import RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.processes import Process
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import RECEIPT, receipt
 
 # Point: how many Batches there are by then, and how many tasks in the queue.
 POINTS = {"binding": (0, 0), "bound": (1, 0), "published": (1, 1), "noted": (1, 1)}

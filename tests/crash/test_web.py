@@ -15,9 +15,9 @@ from mail.models import Message
 from payment.models import Payment
 from tests.crash import ledger
 from tests.crash.processes import Point, Stage
-from tests.requests.web import PRODUCTION
-from tests.servers.postgresql import PostgreSQL
-from tests.servers.smtp import SmtpServer
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.smtp import SmtpServer
+from tests.integration.requests.web import PRODUCTION
 
 Confirm = Callable[[str], dict[str, Any]]
 

@@ -11,10 +11,10 @@ from mail.kinds import Kind
 from mail.models import Batch, Message, Transport
 from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness.ports import wait_until
+from tests.harness.smtp import SmtpServer
 from tests.integration.broker import Broker
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 SIZE = 5
 

@@ -7,13 +7,13 @@ from django.db.models.functions import Now
 from mail import outbox
 from mail.models import Batch, Delivery
 from mail.relay import dispatch
+from tests.harness.ports import wait_until
+from tests.harness.processes import Processes
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.smtp import SmtpServer
 from tests.integration import shop, waiting
 from tests.integration.broker import Broker
-from tests.mail.mails import RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.processes import Processes
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import RECEIPT, receipt
 
 
 def test_i10_broker_messages_and_logs_carry_ids_and_nothing_of_a_mail(

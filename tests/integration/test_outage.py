@@ -7,11 +7,11 @@ from django.db import connection
 
 from mail import outbox
 from mail.models import Batch
+from tests.harness.ports import wait_until
+from tests.harness.processes import Processes
+from tests.harness.smtp import SmtpServer
 from tests.integration import waiting
-from tests.mail.mails import RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.processes import Processes
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import RECEIPT, receipt
 
 
 def test_i13_a_relay_whose_session_is_cut_again_and_again_rescues_nothing(

@@ -5,11 +5,11 @@ from django.db import connection
 
 from mail import outbox
 from mail.models import Attempt, Lane, Message, Transport
+from tests.harness.ports import wait_until
+from tests.harness.processes import Processes
+from tests.harness.smtp import SmtpServer
 from tests.integration import waiting
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.processes import Processes
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 # At which step, what the server does, what becomes of the mail, and the code on record.
 ANSWERS = {

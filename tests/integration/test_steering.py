@@ -2,12 +2,13 @@
 
 import pytest
 
-from mail import broadcast, outbox
+from mail import outbox
 from mail.models import Batch, Message
+from mail.worker import expansion
+from tests.harness.ports import wait_until
+from tests.harness.processes import Processes
+from tests.harness.smtp import SmtpServer
 from tests.integration import shop, waiting
-from tests.servers.ports import wait_until
-from tests.servers.processes import Processes
-from tests.servers.smtp import SmtpServer
 
 SUBSCRIBERS = 600
 
@@ -19,7 +20,7 @@ def running(processes: Processes, smtp: SmtpServer) -> Message:
     product = shop.make_product()
     shop.subscribe_many(product, SUBSCRIBERS)
     message = shop.publish_change(product)
-    while broadcast.expand(message.pk, is_stopping=lambda: False):
+    while expansion.expand(message.pk, is_stopping=lambda: False):
         pass
     processes.relay()
     processes.worker("-c", "2")

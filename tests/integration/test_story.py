@@ -7,13 +7,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mail import outbox
+from tests.harness.processes import Processes
+from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.smtp import SmtpServer, Taken
 from tests.integration import shop, waiting
-from tests.mail.corpus import CORPUS
-from tests.mail.mails import RECEIPT, receipt
-from tests.mail.parity import DIFFERS, likeness
-from tests.servers.processes import Processes
-from tests.servers.rabbitmq import RabbitMQ
-from tests.servers.smtp import SmtpServer, Taken
+from tests.unit.mail.corpus import CORPUS
+from tests.unit.mail.mails import RECEIPT, receipt
+from tests.unit.mail.parity import DIFFERS, likeness
 
 
 def test_a_recorded_mail_arrives(processes: Processes, smtp: SmtpServer):

@@ -5,12 +5,12 @@ from kombu import Connection
 from mail import outbox, tasks
 from mail.models import Attempt, Batch, Lane
 from mail.relay import dispatch
+from tests.harness.ports import wait_until
+from tests.harness.processes import Processes
+from tests.harness.smtp import SmtpServer
 from tests.integration import waiting
 from tests.integration.broker import Broker
-from tests.mail.mails import NOTICE, RECEIPT, receipt
-from tests.servers.ports import wait_until
-from tests.servers.processes import Processes
-from tests.servers.smtp import SmtpServer
+from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 EVERYBODY = [f"user{number}@example.com" for number in range(300)]
 

@@ -1,7 +1,7 @@
 """Waiting for what the processes write."""
 
 from mail.models import Batch, Delivery, Message
-from tests.servers.ports import wait_until
+from tests.harness.ports import wait_until
 
 State = Delivery.State
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import django
 
-from tests.servers.postgresql import PostgreSQL
+from tests.harness.postgresql import PostgreSQL
 
 FOLDER = Path(__file__).resolve().parent
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

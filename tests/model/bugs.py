@@ -11,11 +11,13 @@ from typing import Any
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from mail import claims, outbox, outcomes, record
-from mail.claims import Claim
+from mail import outbox
+from mail.ledger import transitions
+from mail.ledger.states import Settlement
 from mail.models import Batch, Delivery
 from mail.relay import rescue
-from mail.states import Settlement
+from mail.worker import claims, results
+from mail.worker.claims import Claim
 from tests.model.outside import Broker
 
 
@@ -67,7 +69,7 @@ def _claim_without_condition() -> None:
 
 def _resend_without_condition() -> None:
     def careless(deliveries: QuerySet[Delivery], **_: Any) -> int:
-        return record.requeue(deliveries.exclude(state__in=["sent", "cancelled"]))
+        return transitions.requeue(deliveries.exclude(state__in=["sent", "cancelled"]))
 
     outbox.resend = careless
 
@@ -88,16 +90,16 @@ def _publish_without_looking() -> None:
 
 
 def _resend_what_is_held() -> None:
-    rescue.when_resent = outcomes.when_resent = lambda *_: Now()
+    rescue.when_resent = results.when_resent = lambda *_: Now()
 
 
 def _forget_to_count() -> None:
-    count = record.count
+    count = transitions.count
 
     def careless(moves: Any) -> None:
         count(move for move in moves if move[2] != "sent")
 
-    record.count = careless
+    transitions.count = careless
 
 
 def _ignore_a_lost_lease() -> None:

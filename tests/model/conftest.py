@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.mail.conftest import transactional_db  # noqa: F401
+from tests.db.mail.conftest import transactional_db  # noqa: F401
 from tests.model.search import invite
 
 

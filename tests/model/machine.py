@@ -15,14 +15,14 @@ from mail import kinds, outbox
 from mail.kinds import Kind
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
 from mail.outbox import KeyConflict, NotResumable
-from mail.relay import dispatch, upkeep
+from mail.relay import dispatch, maintenance
 from mail.relay.publisher import BrokerUnavailable
-from tests.mail.mails import NOTICE, RECEIPT, notice, receipt
 from tests.model import ledger
 from tests.model.outside import REPLIES, Reply
 from tests.model.slots import Slot
 from tests.model.visited import Visited
 from tests.model.world import LEASE, World
+from tests.unit.mail.mails import NOTICE, RECEIPT, notice, receipt
 
 SECRET = kinds.declare(Kind(name="tests.secret", lane=Lane.TRANSACTIONAL, keep_for=timedelta(0)))
 KINDS = [RECEIPT, NOTICE, SECRET]
@@ -203,11 +203,11 @@ class MailMachine(RuleBasedStateMachine):
     def keep_up(self, waits: bool) -> None:
         if waits:
             self.world.pass_by(WAIT_OVER)
-        upkeep.turn_rows()
+        maintenance.turn_rows()
         self._tell(ledger.Turned())
-        upkeep.requeue_unsure()
+        maintenance.requeue_unsure()
         self._tell(ledger.Requeued(self._moved_to("queued")))
-        upkeep.erase_contents()
+        maintenance.erase_contents()
 
     # The broker forgets, repeats and mixes up.
 

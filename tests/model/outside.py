@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 
 from mail.models import Batch, Broadcast, Delivery, Message, Transport
 from mail.relay.publisher import BrokerUnavailable
-from mail.retry import Answer, Phase
-from mail.transport.envelope import Envelope, Following, Watch, nobody
+from mail.transport.base import Envelope, Following, Watch, nobody
+from mail.transport.replies import Answer, Phase
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mail import record, states
+from mail.ledger import states, transitions
+from mail.ledger.states import ForbiddenArrow, State
 from mail.models import Delivery, OnUncertain
-from mail.states import ForbiddenArrow, State
-from tests.mail.mails import RECEIPT, receipt
 from tests.model import ledger
 from tests.model.machine import ARROWS
+from tests.unit.mail.mails import RECEIPT, receipt
 
 IDS = st.lists(st.integers(1, 12), unique=True).map(sorted)
 
@@ -36,10 +36,10 @@ def test_i9_the_record_refuses_a_move_that_is_no_arrow():
     from mail import outbox
 
     message = outbox.send(receipt(), kind=RECEIPT)
-    record.settle(message.deliveries.all(), State.SENT)
+    transitions.settle(message.deliveries.all(), State.SENT)
 
     with pytest.raises(ForbiddenArrow):
-        record.requeue(message.deliveries.all())
+        transitions.requeue(message.deliveries.all())
 
     message.refresh_from_db()
     assert (Delivery.objects.get().state, message.sent, message.queued) == ("sent", 1, 0)

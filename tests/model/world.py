@@ -14,13 +14,13 @@ from unittest import mock
 from django.db import OperationalError
 from django.test import override_settings
 
-from mail import broadcast, claims, delivery, marks, outcomes
-from mail.claims import Claim
+from mail.ledger.states import State
 from mail.models import Batch, Delivery, Message
 from mail.relay import rescue
 from mail.relay.rescue import Rescuer
-from mail.retry import Answer
-from mail.states import State
+from mail.transport.replies import Answer
+from mail.worker import batch_run, checkpoint, claims, expansion, results
+from mail.worker.claims import Claim
 from tests.model import ledger
 from tests.model.ledger import Ledger
 from tests.model.outside import Broker, Clock, FakeTransport, Reply, Task
@@ -144,23 +144,23 @@ class World:
             self.patches.enter_context(mock.patch.object(module, name, new))
 
         self.patches.enter_context(override_settings(**SETTINGS))
-        for module in (delivery, broadcast, rescue):
+        for module in (batch_run, expansion, rescue):
             replace(module, "time", self.clock)
         for module in (claims, rescue):
             replace(module, "server_started", lambda: self.server_started)
         replace(claims, "boottime", self.clock.monotonic)
-        replace(outcomes, "hold_time", lambda first, in_a_row: LEASE / 2)
-        replace(broadcast, "PAGE", 2)
-        replace(delivery, "transport_for", lambda lane: self._worker().transport)
-        replace(broadcast, "LEASE", LEASE)
-        page, insert = broadcast.expand_page, broadcast._insert
-        replace(broadcast, "expand_page", lambda pk: self._worker().expand_page(pk, page))
-        replace(broadcast, "_insert", lambda *given: self._worker().insert(insert, *given))
+        replace(results, "hold_time", lambda first, in_a_row: LEASE / 2)
+        replace(expansion, "PAGE", 2)
+        replace(batch_run, "transport_for", lambda lane: self._worker().transport)
+        replace(expansion, "LEASE", LEASE)
+        page, insert = expansion.expand_page, expansion._insert
+        replace(expansion, "expand_page", lambda pk: self._worker().expand_page(pk, page))
+        replace(expansion, "_insert", lambda *given: self._worker().insert(insert, *given))
         real_take, real_settle = claims.take, rescue.settle
         replace(claims, "take", lambda *given: self._worker().take(real_take, *given))
         replace(rescue, "settle", lambda *lease: self._settle(real_settle, *lease))
         for name in ("settle_one", "expire", "release", "keep", "close"):
-            replace(outcomes, name, self._watched(name, getattr(outcomes, name)))
+            replace(results, name, self._watched(name, getattr(results, name)))
 
     def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *given: self._worker().write(name, real, *given)
@@ -196,10 +196,10 @@ class Worker:
         name, pk, _ = self.task
         self.slot.point("task taken")
         if name == "mail.expand_broadcast":
-            broadcast.expand(pk, is_stopping=lambda: self.is_stopping)
+            expansion.expand(pk, is_stopping=lambda: self.is_stopping)
             return
         with suppress(ZeroDivisionError):  # a fault of ours: the rescue finds the culprit
-            delivery.deliver(pk, is_stopping=lambda: self.is_stopping)
+            batch_run.deliver(pk, is_stopping=lambda: self.is_stopping)
         self.claim = None
 
     def take(self, real: Callable[..., Claim | None], batch_id: int, *token: Any) -> Claim | None:
@@ -308,4 +308,4 @@ class Worker:
 
 def close_marks() -> None:
     """Close the sessions a slot keeps for its marks; runs in its thread."""
-    marks.close()
+    checkpoint.close()

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from mail import status
-from mail.status import BroadcastStatus, LaneStatus, Status
+from mail.operations import status
+from mail.operations.status import BroadcastStatus, LaneStatus, Status
 
 FIGURES = (
     "due",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from mail.relay import watch
+from mail.relay import watchdog
 from mail.relay.loop import Relay
 
 
@@ -17,4 +17,4 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        watch.run(Relay(), stop)
+        watchdog.run(Relay(), stop)

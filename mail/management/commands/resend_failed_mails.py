@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, no_translatio
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from mail import outbox, selection
+from mail import outbox
 from mail.models import Delivery
+from mail.operations import resend_filter
 
 USAGE_ERROR = 2
 FILTERS = ("message", "kind", "code", "domain", "since", "until", "limit", "include_uncertain")
@@ -40,8 +41,8 @@ class Command(BaseCommand):
         """Resend, and return how many, by code. Raises CommandError for a value of no use."""
         filters = {name: options[name] for name in FILTERS}
         try:
-            found = selection.failed(**filters)
-        except selection.InvalidFilter as error:
+            found = resend_filter.failed(**filters)
+        except resend_filter.InvalidFilter as error:
             option = error.field.replace("_", "-")
             raise CommandError(f"--{option}: {error.reason}", returncode=USAGE_ERROR) from None
         by_code = _by_code(found)

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CatcherConfig(AppConfig):
+    name = "demo.catcher"
+    label = "catcher"
+    verbose_name = _("catcher")

@@ -1,0 +1,212 @@
+"""Content: from an EmailMessage to the bytes that leave.
+
+The MIME of a Message is built once, when it is recorded: that is the validation, the parity with
+Django's own SMTP backend, and what the SHA-256 of the record vouches for. A broadcast is built
+with placeholders; `mail.content.template` fills them for one recipient.
+"""
+
+import copy
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message as MimeMessage
+from email.utils import getaddresses, parseaddr
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.message import EmailAlternative, EmailMultiAlternatives, sanitize_address
+
+from mail.content.addresses import InvalidAddress, normalise
+from mail.content.placeholders import for_html, for_people
+
+HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
+HEADER_START = re.compile(rb"\r\n(?![ \t])")
+SURROGATE = re.compile("[\ud800-\udfff]")
+RECIPIENTS = ("to", "cc", "bcc")
+LINE_LIMIT = 998  # octets without CRLF, RFC 5322 §2.1.1
+
+
+class InvalidMail(ValueError):
+    """The mail cannot be sent as it is; the text names the field and what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What is stored of a mail: the bytes, and what people read."""
+
+    mime: bytes
+    sha256: str
+    message_id: str
+    envelope_from: str
+    sender: str
+    subject: str
+    text: str
+    html: str
+
+
+def build(email: EmailMessage, *, message_id: str) -> Content:
+    """Build the MIME of a mail as Django's SMTP backend would send it.
+
+    `message_id` is used unless the mail carries a Message-ID of its own; an empty one stands for
+    that of each recipient of a broadcast. Raises InvalidMail, or what Django raises (BadHeaderError).
+    """
+    _check_headers(email)
+    _check_texts(email)
+    email = copy.copy(email)
+    own = {name.lower(): str(value) for name, value in email.extra_headers.items()}
+    if "message-id" in own:
+        message_id = own["message-id"]
+    else:
+        email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
+    mime = _serialise(email)
+    text, html = _readable(email)
+    return Content(
+        mime=mime,
+        sha256=hashlib.sha256(mime).hexdigest(),
+        message_id=message_id,
+        envelope_from=envelope_sender(email),
+        sender=own.get("from", email.from_email),
+        subject=for_people(str(email.subject)),
+        text=for_people(text),
+        html=for_people(html),
+    )
+
+
+def build_personal(email: EmailMessage) -> Content:
+    """Build the MIME of a broadcast: no To, no Message-ID, placeholders where the caller put them.
+
+    Raises InvalidMail when the mail names recipients of its own, and whatever `build` raises.
+    """
+    if email.recipients():
+        raise InvalidMail("to: a broadcast goes to its audience and names no recipients")
+    if shared := {name.lower() for name in email.extra_headers} & {"to", "cc", "message-id"}:
+        raise InvalidMail(f"headers: {min(shared)} differs from recipient to recipient")
+    if str(email.encoding or "utf-8").lower() != "utf-8":
+        raise InvalidMail("encoding: a broadcast, which holds names of any kind, is in UTF-8")
+    email = copy.copy(email)
+    if email.content_subtype == "html":
+        email.body = for_html(str(email.body))
+    if isinstance(email, EmailMultiAlternatives):
+        alternatives = [EmailAlternative(*part) for part in email.alternatives]
+        email.alternatives = [
+            part._replace(content=for_html(str(part.content)))
+            if part.mimetype == "text/html"
+            else part
+            for part in alternatives
+        ]
+    return build(email, message_id="")
+
+
+def recipients(email: EmailMessage) -> tuple[list[str], int]:
+    """The distinct envelope recipients in the caller's order, and how many repeats were folded.
+
+    Raises InvalidMail for an entry that is not one address that mail can reach.
+    """
+    found: dict[str, None] = {}
+    entries = [(field, entry) for field in RECIPIENTS for entry in getattr(email, field)]
+    for field, entry in entries:
+        found[_address(field, entry)] = None
+    return list(found), len(entries) - len(found)
+
+
+def digests(built: Content) -> list[str]:
+    """What identifies the content: the subject, and the digest of each text and attachment."""
+    leaves = (part for part in message_from_bytes(built.mime).walk() if not part.is_multipart())
+    payloads = (bytes(leaf.get_payload(decode=True) or b"") for leaf in leaves)
+    return [built.subject, *(hashlib.sha256(payload).hexdigest() for payload in payloads)]
+
+
+def _address(field: str, entry: str) -> str:
+    pairs = getaddresses([entry])
+    if len(pairs) > 1:
+        raise InvalidMail(f"{field}: {entry[:80]!r} is more than one address")
+    try:
+        return normalise((pairs and pairs[0][1]) or entry)
+    except InvalidAddress as error:
+        raise InvalidMail(f"{field}: {error}") from None
+
+
+def _check_headers(email: EmailMessage) -> None:
+    for name in email.extra_headers:
+        if not HEADER_NAME.match(name):
+            raise InvalidMail(f"headers: {name!r} is no header name")
+        if name.lower() == "bcc":
+            raise InvalidMail("headers: Bcc would be shown to every recipient; use bcc=")
+
+
+def _check_texts(email: EmailMessage) -> None:
+    """Refuse what no mail can carry (RFC 5322 §2.1.2), which Django would send or swallow."""
+    for field, text in _texts(email):
+        _check_text(field, text)
+
+
+def _check_text(field: str, text: str) -> None:
+    if "\0" in text:
+        raise InvalidMail(f"{field}: a NUL character")
+    if half := SURROGATE.search(text):
+        raise InvalidMail(f"{field}: half of a surrogate pair, {half[0]!r}")
+
+
+def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
+    """What people wrote, and where."""
+    yield "subject", str(email.subject)
+    for field in (*RECIPIENTS, "reply_to"):
+        yield from ((field, entry) for entry in getattr(email, field))
+    yield from ((name, str(value)) for name, value in email.extra_headers.items())
+    contents = [("text", email.body)]
+    contents += [("html", part[0]) for part in getattr(email, "alternatives", [])]
+    yield from ((field, content) for field, content in contents if isinstance(content, str))
+
+
+def _serialise(email: EmailMessage) -> bytes:
+    message = email.message()
+    _name_boundaries(message)
+    mime = message.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    if len(mime) > settings.MAIL_CONTENT_LIMIT:
+        raise InvalidMail(
+            f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
+        )
+    for field in HEADER_START.split(mime.partition(b"\r\n\r\n")[0]):
+        longest = max(map(len, field.split(b"\r\n")))
+        if longest > LINE_LIMIT:
+            name = field.partition(b":")[0].decode("ascii", "replace")
+            raise InvalidMail(f"{name}: a line of {longest:,} octets; the limit is {LINE_LIMIT}")
+    return mime
+
+
+def _name_boundaries(message: MimeMessage) -> None:
+    """Give each multipart a boundary as the email package names it.
+
+    That package would search all of the content for one that does not occur.
+    """
+    for part in message.walk():
+        has_parts = part.get_content_maintype() == "multipart" and part.is_multipart()
+        if has_parts and part.get_boundary() is None:
+            part.set_boundary(f"{'=' * 15}{secrets.randbelow(10**19):019}==")
+
+
+def envelope_sender(email: EmailMessage) -> str:
+    """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
+    _check_text("from", email.from_email)
+    return _bare_address(email.from_email, str(email.encoding or settings.DEFAULT_CHARSET))
+
+
+@lru_cache(maxsize=1000)
+def _bare_address(sender: str, encoding: str) -> str:
+    address = parseaddr(sanitize_address(sender, encoding))[1]
+    if "@" not in address:
+        raise InvalidMail(f"from: {sender[:80]!r} is not an address")
+    return address
+
+
+def _readable(email: EmailMessage) -> tuple[str, str]:
+    body = str(email.body)
+    if email.content_subtype == "html":
+        return "", body
+    alternatives = getattr(email, "alternatives", [])
+    html = next((str(part.content) for part in alternatives if part.mimetype == "text/html"), "")
+    return body, html

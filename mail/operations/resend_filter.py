@@ -1,0 +1,102 @@
+"""Selection: which Deliveries a person means to send again.
+
+One rule set for the command, the admin and the API.
+"""
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from mail import kinds
+from mail.content import addresses
+from mail.models import Delivery, Message
+
+MOST = 1_000_000
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
+
+class InvalidFilter(ValueError):
+    """A filter has a value that selects nothing sensible: `field` and `reason` say which and why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+def failed(
+    *,
+    message: int | None = None,
+    kind: str | None = None,
+    code: str | None = None,
+    domain: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+    include_uncertain: bool = False,
+) -> QuerySet[Delivery]:
+    """The Deliveries that a resend would queue again, oldest first.
+
+    Failed ones and, when asked, uncertain ones; never those of a Message that was cancelled or
+    whose content was erased. `code` is the server's basic reply code or one of our own (`expired`),
+    `domain` the part of the address after the @, `since` and `until` bound when they were settled
+    (the second one is excluded), and `limit` keeps the oldest. Raises InvalidFilter.
+    """
+    states = [Delivery.State.FAILED]
+    if include_uncertain:
+        states.append(Delivery.State.UNCERTAIN)
+    found = Delivery.objects.filter(
+        state__in=states, message__cancelled_at=None, message__erased_at=None
+    )
+    if message is not None:
+        found = found.filter(message=_known_message(message))
+    if kind is not None:
+        found = found.filter(message__kind=_known_kind(kind))
+    if code is not None:
+        found = found.filter(code=code)
+    if domain is not None:
+        found = found.filter(address__endswith=f"@{_normalised(domain)}")
+    if since is not None:
+        found = found.filter(settled_at__gte=_sane("since", since))
+    if until is not None:
+        if since is not None and since >= until:
+            raise InvalidFilter("until", "it must be later than since")
+        found = found.filter(settled_at__lt=_sane("until", until))
+    return _oldest(found.order_by("pk"), limit)
+
+
+def _known_message(pk: int) -> int:
+    if not Message.objects.filter(pk=pk).exists():
+        raise InvalidFilter("message", f"there is no message {pk}")
+    return pk
+
+
+def _known_kind(name: str) -> str:
+    """A kind that is declared, or one that a Message still has."""
+    if name not in kinds.names() and not Message.objects.filter(kind=name).exists():
+        raise InvalidFilter("kind", f"{name!r} is none of {', '.join(kinds.names())}")
+    return name
+
+
+def _normalised(domain: str) -> str:
+    try:
+        return addresses.normalise(f"x@{domain.removeprefix('@')}").partition("@")[2]
+    except addresses.InvalidAddress:
+        raise InvalidFilter("domain", f"{domain!r} is no domain such as example.com") from None
+
+
+def _sane(field: str, moment: datetime) -> datetime:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise InvalidFilter(field, f"its year must be from {FIRST_YEAR} to {LAST_YEAR}")
+    return moment
+
+
+def _oldest(found: QuerySet[Delivery], limit: int | None) -> QuerySet[Delivery]:
+    """Bound the query by an id, not by a slice: it can still be filtered, and read page by page
+    while its rows leave it."""
+    if limit is None:
+        return found
+    if not 1 <= limit <= MOST:
+        raise InvalidFilter("limit", f"it must be from 1 to {MOST:,}")
+    last = found.values_list("pk", flat=True)[limit - 1 : limit].first()
+    return found if last is None else found.filter(pk__lte=last)

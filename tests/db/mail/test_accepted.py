@@ -1,0 +1,72 @@
+"""The 250s of a Batch: facts, whatever has become of their Deliveries meanwhile."""
+
+from datetime import timedelta
+
+import pytest
+
+from mail.models import Delivery, Message
+from mail.transport.replies import Answer, Phase
+from mail.worker import accepted, results
+from mail.worker.accepted import Accepted
+from tests.db.mail.delivering import TAKEN, assert_counts_agree, bind, send, take
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+State = Delivery.State
+
+
+def test_a_250_is_written_with_its_reply_and_its_moment():
+    send("kim", "lee")
+    claim = take(bind())
+    odd = Answer(
+        phase=Phase.DOT, code=250, enhanced="2.0.0", text="{\"a\\b\",c} 'd' %s", host="mx"
+    )
+
+    results.close(claim, [Accepted(one, odd, 1.25) for one in claim.deliveries])
+
+    for row in Delivery.objects.all():
+        assert (row.state, row.code, row.enhanced, row.host) == ("sent", "250", "2.0.0", "mx")
+        assert row.reply == odd.text
+        assert row.settled_at == claim.claimed_at + timedelta(seconds=1.25)
+    assert_counts_agree()
+
+
+@pytest.mark.parametrize("other", [State.UNCERTAIN, State.FAILED, State.SENT])
+def test_i5_a_late_250_stands_beside_those_of_the_others(other: State):
+    """I5, I9: any state becomes sent by it; who was sent before stays as it was."""
+    message = send("kim", "lee", "park")
+    claim = take(bind())
+    lee = Delivery.objects.get(address="lee@example.com")
+    results.record.settle(Delivery.objects.filter(pk=lee.pk), State.UNCERTAIN)
+    if other is not State.UNCERTAIN:
+        results.record.settle(Delivery.objects.filter(pk=lee.pk), State.SENT, reply="before")
+    if other is State.FAILED:
+        Delivery.objects.filter(pk=lee.pk).update(state=State.FAILED)
+        Message.objects.filter(pk=message.pk).update(sent=0, failed=1)
+
+    results.close(claim, [Accepted(one, TAKEN, 1.0) for one in claim.deliveries])
+
+    replies = dict(Delivery.objects.values_list("address", "reply"))
+    assert replies["lee@example.com"] == ("before" if other is State.SENT else "taken")
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
+    assert_counts_agree()
+
+
+def test_written_twice_is_counted_once():
+    send("kim")
+    claim = take(bind())
+    accepted = [Accepted(one, TAKEN, 1.0) for one in claim.deliveries]
+
+    results.keep(claim, accepted)
+    results.keep(claim, accepted)
+
+    assert Delivery.objects.get().attempts == 1
+    assert_counts_agree()
+
+
+def test_nothing_accepted_writes_nothing(django_assert_num_queries):
+    send("kim")
+    claim = take(bind())
+
+    with django_assert_num_queries(0):
+        accepted.write(claim, [])

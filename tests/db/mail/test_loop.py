@@ -1,0 +1,275 @@
+"""The relay's loop: what it does, in order, and how it rests after trouble."""
+
+import threading
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import OperationalError, connection
+from django.db.models.functions import Now
+
+from mail import outbox
+from mail.models import Batch, Broadcast, Lane, Message, RelayLease, Transport
+from mail.relay import dispatch, loop, maintenance
+from mail.relay.leader import Lead
+from mail.relay.loop import AFTER_TROUBLE, Relay
+from mail.relay.publisher import BrokerUnavailable
+from tests.db.mail.delivering import send, states
+from tests.unit.mail.mails import NOTICE, notice
+
+pytestmark = pytest.mark.usefixtures("transactional_db")
+
+
+class Broker:
+    """A publisher that may be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.ids: list[int] = []
+        self.closed = 0
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1
+
+    def publish(self, task, object_id: int, *, queue: str) -> None:
+        if self.away:
+            raise BrokerUnavailable("away")
+        self.ids.append(object_id)
+
+    def ready(self, queue: str) -> int:
+        if self.away:
+            raise BrokerUnavailable("away")
+        return 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Clock:
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def relay(clock: Clock) -> Relay:
+    relay = Relay()
+    relay.publisher = Broker()  # type: ignore[assignment]
+    return relay
+
+
+def test_a_turn_publishes_what_is_due_and_rests(relay: Relay):
+    """What falls due meanwhile shares the next turn and one Batch."""
+    send("a")
+
+    rests = [relay.turn(), relay.turn()]
+
+    assert rests == [django_settings.MAIL_RELAY_INTERVAL] * 2
+    assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
+def test_a_window_that_empties_fast_is_filled_again_at_once(relay: Relay, settings):
+    settings.MAIL_WINDOW = 4
+    Transport.objects.update(ms_per_mail=1000)
+    send(*(f"u{number}" for number in range(5)))
+    first = relay.turn()
+
+    Batch.objects.filter(pk=relay.publisher.ids[0]).update(closed_at=Now())
+    second = relay.turn()
+
+    assert (first, second) == (0, settings.MAIL_RELAY_INTERVAL)
+    assert len(relay.publisher.ids) == 5
+
+
+def test_receipts_are_published_before_announcements(relay: Relay):
+    send("a", kind=NOTICE)
+    send("b")
+
+    relay.turn()
+
+    lanes = [Batch.objects.get(pk=pk).lane for pk in relay.publisher.ids]
+    assert lanes == [Lane.TRANSACTIONAL, Lane.BULK]
+
+
+def test_receipts_are_published_though_the_queue_of_announcements_takes_nothing(relay: Relay):
+    outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
+    send("a")
+    keep = relay.publisher.publish
+
+    def publish(task, object_id: int, *, queue: str) -> None:
+        if queue == "mail.bulk":
+            raise BrokerUnavailable("no quorum")
+        keep(task, object_id, queue=queue)
+
+    relay.publisher.publish = publish  # type: ignore[method-assign]
+
+    relay.turn()
+
+    assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
+def test_a_turn_expands_broadcasts_through_workers(relay: Relay):
+    message = outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
+
+    relay.turn()
+
+    assert relay.publisher.ids == [message.pk]
+    assert Broadcast.objects.get().expanded_at is None
+
+
+def test_a_relay_that_does_not_lead_only_waits(relay: Relay):
+    Lead().holds()
+    send("a")
+
+    rest = relay.turn()
+
+    assert rest >= django_settings.MAIL_RELAY_INTERVAL
+    assert relay.publisher.ids == []
+
+
+def test_upkeep_is_done_once_a_second_and_again_while_it_is_busy(relay: Relay, clock: Clock):
+    message = send("a")
+    outbox.cancel(message)
+    relay.turn()
+    relay.turn()
+
+    message.refresh_from_db()
+    assert (states(), message.turning) == ({"a": "cancelled"}, False)
+
+    other = send("b")
+    outbox.cancel(other)
+    relay.turn()
+    assert states()["b"] == "queued"
+    clock.now += loop.UPKEEP_EVERY
+    relay.turn()
+    assert states()["b"] == "cancelled"
+
+
+def test_a_turn_that_turned_rows_is_followed_at_once(relay: Relay, monkeypatch):
+    monkeypatch.setattr(maintenance, "TURNED", 2)
+    outbox.cancel(send("a", "b", "c"))
+
+    rests = [relay.turn() for _ in range(3)]
+
+    assert rests == [0, 0, django_settings.MAIL_RELAY_INTERVAL]
+    assert set(states().values()) == {"cancelled"}
+
+
+def test_a_broker_that_is_away_is_left_alone_for_a_moment_and_tried_again(
+    relay: Relay, clock: Clock
+):
+    send("a")
+    relay.publisher.away = True
+    relay.turn()
+    relay.publisher.away = False
+
+    relay.turn()
+    assert relay.publisher.ids == []
+
+    clock.now += AFTER_TROUBLE
+    relay.turn()
+    assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
+def test_the_queues_are_looked_at_every_few_seconds(relay: Relay, clock: Clock):
+    for seconds in (0, 1, loop.CHECK_EVERY - 1, 1):
+        clock.now += seconds
+        relay.turn()
+
+    assert relay.publisher.checks == 2
+
+
+def test_while_the_broker_is_away_upkeep_goes_on(relay: Relay, clock: Clock):
+    relay.publisher.away = True
+    send("due")
+    message = send("a")
+    outbox.cancel(message)
+    for _ in range(3):
+        relay.turn()
+        clock.now += loop.UPKEEP_EVERY
+
+    assert states()["a"] == "cancelled"
+
+
+@pytest.mark.parametrize("place", ["holds", "turn_rows", "dispatch"])
+def test_a_database_that_is_away_is_rested_for_and_tried_again(
+    relay: Relay, clock: Clock, monkeypatch, place: str
+):
+    send("a")
+
+    def away(*_: object) -> None:
+        raise OperationalError("away")
+
+    with monkeypatch.context() as patch:
+        owner = {"holds": relay.lead, "turn_rows": maintenance, "dispatch": dispatch}[place]
+        patch.setattr(owner, place, away)
+        rest = relay.turn()
+        closed = connection.connection is None
+    clock.now += rest
+
+    relay.turn()
+
+    assert (rest, closed) == (AFTER_TROUBLE, True)
+    assert relay.publisher.ids == [Batch.objects.get().pk]
+
+
+def test_i13_the_session_is_kept_between_turns(relay: Relay, settings):
+    """I13: a rescue asks for one unbroken session, so the loop may not close it."""
+    relay.turn()
+    session = connection.connection
+
+    for _ in range(3):
+        relay.turn()
+
+    assert connection.connection is session
+
+
+def test_a_relay_told_to_stop_ends_and_gives_the_lead_away(relay: Relay):
+    send("a")
+    stop = threading.Event()
+    published = relay.publisher.publish
+
+    def then_stop(task, object_id: int, *, queue: str) -> None:
+        published(task, object_id, queue=queue)
+        stop.set()
+
+    relay.publisher.publish = then_stop  # type: ignore[method-assign]
+
+    relay.run(stop)
+
+    assert relay.publisher.ids == [Batch.objects.get().pk]
+    assert relay.publisher.closed == 1
+    assert RelayLease.objects.get().lease_until is None
+
+
+def test_a_relay_ends_though_the_database_is_away(relay: Relay, monkeypatch):
+    def away() -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(relay.lead, "release", away)
+    stop = threading.Event()
+    stop.set()
+
+    relay.run(stop)
+
+    assert relay.publisher.closed == 1
+
+
+def test_i10_the_log_of_a_relay_holds_no_address(relay: Relay, caplog):
+    """I10."""
+    caplog.set_level("DEBUG", logger="mail")
+    send("kim")
+    relay.publisher.away = True
+    relay.turn()
+    outbox.cancel(Message.objects.get())
+    relay.turn()
+
+    assert "example.com" not in caplog.text

@@ -1,0 +1,160 @@
+"""The SMTP server and the proxy of a run, as processes of their own."""
+
+import json
+import smtplib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.processes import PROJECT
+
+MAIL = "Message-ID: <1@moa.example>\r\nSubject: hello\r\n\r\nhello\r\n"
+
+
+class Steered:
+    """A process that takes orders on its standard input."""
+
+    def __init__(self, module: str, port: int, *arguments: str) -> None:
+        self.port = port
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module, f"--port={port}", *arguments],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+        wait_until(lambda: answers(port), what=module)
+
+    def order(self, **what: object) -> None:
+        self.process.stdin.write(json.dumps(what).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    return tmp_path / "sink.jsonl"
+
+
+@pytest.fixture
+def sink(log: Path) -> Iterator[Steered]:
+    started = Steered("chaos.sink", free_port(), f"--log={log}", "--pace=0")
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def proxy(sink: Steered) -> Iterator[Steered]:
+    started = Steered("chaos.proxy", free_port(), f"--to={sink.port}")
+    yield started
+    started.end()
+
+
+def taken(log: Path) -> list[tuple[str, str]]:
+    return [tuple(json.loads(line)[1:3]) for line in log.read_text().splitlines()]
+
+
+def test_a_mail_is_on_the_log_before_its_sender_reads_250(sink: Steered, log: Path):
+    with smtplib.SMTP("127.0.0.1", sink.port) as client:
+        client.sendmail("shop@moa.example", ["kim@example.com", "lee@example.com"], MAIL)
+
+        assert taken(log) == [
+            ("<1@moa.example>", "kim@example.com"),
+            ("<1@moa.example>", "lee@example.com"),
+        ]
+
+
+def test_the_log_outlives_the_server(sink: Steered, log: Path):
+    with smtplib.SMTP("127.0.0.1", sink.port) as client:
+        client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
+        sink.process.kill()
+        sink.process.wait()
+        client.close()
+    again = Steered("chaos.sink", sink.port, f"--log={log}", "--pace=0")
+
+    with smtplib.SMTP("127.0.0.1", sink.port) as client:
+        client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
+
+    again.end()
+    assert len(taken(log)) == 2
+
+
+def test_the_server_refuses_when_it_is_told_to(sink: Steered, log: Path):
+    sink.order(do="on", phase="rcpt", reply="550 5.1.1 no", times=1)
+    with smtplib.SMTP("127.0.0.1", sink.port) as client:
+        wait_until(lambda: refuses(client), what="the rule")
+
+        client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
+
+    assert len(taken(log)) >= 1
+
+
+def refuses(client: smtplib.SMTP) -> bool:
+    try:
+        client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
+    except smtplib.SMTPRecipientsRefused:
+        return True
+    return False
+
+
+def test_the_proxy_passes_mails_on(proxy: Steered, log: Path):
+    with smtplib.SMTP("127.0.0.1", proxy.port) as client:
+        client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
+
+    assert len(taken(log)) == 1
+
+
+@pytest.mark.parametrize("what", ["cut", "reset"])
+def test_the_proxy_ends_links_and_takes_new_ones(proxy: Steered, log: Path, what: str):
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as link:
+        assert link.recv(100)
+        proxy.order(do=what)
+
+        assert ended(link)
+    with smtplib.SMTP("127.0.0.1", proxy.port) as client:
+        client.noop()
+
+
+def ended(link: socket.socket) -> bool:
+    try:
+        return link.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_the_proxy_falls_silent_and_closes_nothing(proxy: Steered):
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as link:
+        assert link.recv(100)
+        proxy.order(do="half")
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5) as second:
+            link.settimeout(0.5)
+            link.sendall(b"NOOP\r\n")
+
+            for silent in (link, second):
+                with pytest.raises(TimeoutError):
+                    silent.recv(100)
+
+
+def test_the_proxy_refuses_until_it_is_cleared(proxy: Steered):
+    proxy.order(do="refuse")
+    wait_until(lambda: not greets(proxy.port), what="the refusal")
+
+    proxy.order(do="clear")
+
+    wait_until(lambda: greets(proxy.port), what="the greeting")
+
+
+def greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+            return link.recv(100).startswith(b"220")
+    except ConnectionError:
+        return False

@@ -1,0 +1,102 @@
+"""The whole shop on private servers, for a command: web, relay, a worker, and who pays."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.report import PACKAGES, commit
+from tests.harness.postgresql import PostgreSQL
+from tests.harness.processes import Processes
+from tests.harness.rabbitmq import RabbitMQ
+from tests.integration.requests.outside import SmtpProcess
+from tests.integration.requests.web import PRODUCTION, Web
+
+__all__ = ["PACKAGES", "Shop", "commit", "start"]
+
+PATIENCE = 600  # seconds for all receipts to leave
+
+
+@dataclass
+class Shop:
+    """A running shop, seen from outside, and its lanes."""
+
+    database: PostgreSQL
+    broker: RabbitMQ
+    smtp: SmtpProcess
+    web: Web
+    product: Any
+    confirmed: int = 0
+
+    def confirm(self, count: int) -> list[float]:
+        """Open so many payments and confirm each over HTTP; the seconds of each confirmation."""
+        from tests.integration.requests.payments import open_many
+
+        self.confirmed += count
+        return self.web.confirm(open_many(self.product, count), amount=self.product.price)
+
+    def wait_for_receipts(self) -> float:
+        """Wait until every buyer has one; the seconds it took."""
+        began = time.monotonic()
+        self.smtp.wait_for(self.confirmed, seconds=PATIENCE)
+        return time.monotonic() - began
+
+    def hold(self) -> None:
+        """Stop sending, as an operator does."""
+        from mail.models import Transport
+        from mail.operations import actions
+
+        Transport.objects.update(held_until=actions.FAR)
+
+    def release(self) -> None:
+        from mail.models import Transport
+
+        Transport.objects.update(held_until=None)
+
+
+def start(stack: contextlib.ExitStack, say: Callable[[str], None]) -> Shop:
+    """Everything; this process then has the same settings as the others."""
+    say("starting PostgreSQL, RabbitMQ, web, relay, worker …")
+    folder = tempfile.mkdtemp(prefix="moa-latency-")
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    database, broker = PostgreSQL(), RabbitMQ()
+    stack.callback(database.discard)
+    stack.callback(broker.discard)
+    database.start()
+    broker.start()
+    smtp = stack.enter_context(SmtpProcess())
+    environ = settings(folder, database, broker, smtp)
+    os.environ.update(environ)
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from tests.integration.requests.payments import open_shop
+
+    processes = Processes(environ)
+    stack.callback(processes.discard)
+    processes.relay(LOG_LEVEL="INFO").wait_ready()
+    processes.worker("-c", "1", LOG_LEVEL="INFO").wait_ready()
+    product, token = open_shop()
+    web = Web(environ, token=token)
+    stack.callback(web.discard)
+    return Shop(database, broker, smtp, web.wait_ready(), product)
+
+
+def settings(
+    folder: str, database: PostgreSQL, broker: RabbitMQ, smtp: SmtpProcess
+) -> dict[str, str]:
+    """The environment of production, but for TLS in front of the web processes."""
+    return PRODUCTION | {
+        "DJANGO_SETTINGS_MODULE": "moa.settings",
+        "MOA_VAR": folder,
+        "DATABASE_URL": database.url(),
+        "BROKER_URL": broker.url(),
+        "EMAIL_URL": smtp.url,
+        "LOG_LEVEL": "WARNING",
+    }

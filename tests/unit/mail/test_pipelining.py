@@ -1,0 +1,273 @@
+"""Mails in one pipeline (RFC 2920): what is announced early changes nothing but the round trips."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mail.transport import wire
+from mail.transport.base import Envelope, OutOfTime
+from mail.transport.config import SmtpServer as Server
+from mail.transport.replies import Answer, Phase
+from mail.transport.smtp import SmtpTransport
+from tests.harness import smtp_dialogue
+from tests.harness.smtp import SmtpServer
+from tests.unit.mail.test_smtp import CONTENT, Watch
+
+A, B, C = (
+    Envelope(sender="shop@moa.example", recipient=f"{name}@example.com", content=CONTENT)
+    for name in "abc"
+)
+
+
+@pytest.fixture
+def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
+    transport = SmtpTransport(Server(host="127.0.0.1", port=smtp.port))
+    yield transport
+    smtp.clear_rules()
+    transport.close()
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What left in one write each, once the connection was open."""
+    seen: list[bytes] = []
+    push = wire.Dialogue.push
+
+    def noted_push(self: wire.Dialogue, data: bytes) -> int:
+        taken = push(self, data)
+        seen.extend([data[:taken]] if taken else [])
+        return taken
+
+    monkeypatch.setattr(wire.Dialogue, "push", noted_push)
+    return seen
+
+
+def offer(transport: SmtpTransport, *envelopes: Envelope) -> list[Answer]:
+    """Offer mails one after the other, each announced with the one before."""
+    following = [*envelopes[1:], None]
+    return [
+        transport.deliver(envelope, Watch(), lambda one=next_one: one)
+        for envelope, next_one in zip(envelopes, following, strict=True)
+    ]
+
+
+def test_the_next_envelope_leaves_with_the_end_of_a_mail(smtp, transport, writes):
+    answers = offer(transport, A, B, C)
+
+    assert all(answer.is_plain_acceptance for answer in answers)
+    assert [taken.recipient for taken in smtp.taken] == [
+        "a@example.com",
+        "b@example.com",
+        "c@example.com",
+    ]
+    assert [write.count(b"RCPT") for write in writes] == [1, 1, 1, 0]
+    assert [write.count(b"\r\n.\r\n") for write in writes] == [0, 1, 1, 1]
+
+
+def test_a_server_without_pipelining_hears_one_command_at_a_time(
+    smtp, transport, monkeypatch, writes
+):
+    monkeypatch.setattr(smtp, "extensions", ["SIZE"])
+
+    answers = offer(transport, A, B)
+
+    assert all(answer.is_plain_acceptance for answer in answers)
+    assert [
+        write.split(b" ")[0].strip() for write in writes if not write.startswith(b"Subject")
+    ] == [
+        *(b"MAIL", b"RCPT", b"DATA"),
+        *(b"MAIL", b"RCPT", b"DATA"),
+    ]
+
+
+@pytest.mark.parametrize("extensions", [["PIPELINING"], []])
+def test_the_next_mail_is_made_while_the_mark_takes_its_time(
+    smtp, transport, monkeypatch, extensions: list[str]
+):
+    monkeypatch.setattr(smtp, "extensions", extensions)
+    order: list[str] = []
+
+    class Recording(Watch):
+        def dot_is_near(self) -> None:
+            order.append("begun")
+
+        def before_dot(self) -> None:
+            order.append("waited for")
+
+    def following() -> Envelope:
+        order.append("made")
+        return B
+
+    transport.deliver(A, Recording(), following)
+
+    assert order == ["begun", "made", "waited for"]
+
+
+@pytest.mark.parametrize("step", ["rcpt", "data"])
+def test_an_announced_mail_that_is_refused_fails_alone(smtp, transport, step: str):
+    smtp.on(step, address="b@*", reply="550 no")
+
+    answers = offer(transport, A, B, C)
+
+    assert [answer.code for answer in answers] == [250, 550, 250]
+    assert answers[1].phase is Phase(step)
+    assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
+    assert smtp.connections == 1
+
+
+def test_an_announced_mail_whose_sender_is_refused_fails_alone(smtp, transport):
+    bad = Envelope(sender="bad@moa.example", recipient="b@example.com", content=CONTENT)
+    smtp.on("mail", address="bad@*", reply="550 no")
+
+    answers = offer(transport, A, bad, C)
+
+    assert [(answer.phase, answer.code) for answer in answers[1:]] == [
+        (Phase.MAIL, 550),
+        (Phase.DOT, 250),
+    ]
+    assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
+
+
+def test_a_refused_mail_whose_data_is_answered_with_354_sends_nothing(
+    smtp, transport, monkeypatch, writes
+):
+    """RFC 2920 §3.1: such a server waits for content, which must not come."""
+    do_data = smtp_dialogue.Dialogue.do_data
+
+    def waits_for_content(self: smtp_dialogue.Dialogue, rest: str) -> None:
+        if self.recipients:
+            do_data(self, rest)
+        else:
+            self.say("354 go on")
+            self.read_mail()
+
+    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_data", waits_for_content)
+    smtp.on("rcpt", address="b@*", reply="550 no")
+
+    answers = offer(transport, A, B, C)
+
+    assert [answer.code for answer in answers] == [250, 550, 250]
+    assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
+    assert smtp.connections == 2
+    assert b"RSET\r\n" not in writes
+
+
+@pytest.mark.parametrize("drop", [True, False])
+def test_what_follows_a_421_at_the_dot_was_not_offered(smtp, transport, drop: bool):
+    smtp.on("dot", address="a@*", reply="421 4.3.2 later", drop=drop, takes=False)
+
+    first, second = offer(transport, A, B)
+
+    assert (first.phase, first.code) == (Phase.DOT, 421)
+    assert second.is_plain_acceptance
+    assert smtp.recipients() == {"b@example.com": 1}
+    assert smtp.connections == 2
+
+
+def test_a_lost_reply_to_the_dot_leaves_the_announced_mail_unsaid(smtp, transport):
+    smtp.on("dot", address="a@*", drop=True, takes=True)
+
+    first, second = offer(transport, A, B)
+
+    assert (first.phase, first.code) == (Phase.DOT, None)
+    assert second.is_plain_acceptance
+    assert smtp.recipients() == {"a@example.com": 1, "b@example.com": 1}
+
+
+def test_a_mail_that_was_announced_and_does_not_come_is_never_sent(smtp, transport):
+    transport.deliver(A, Watch(), lambda: B)
+    transport.withdraw()
+    answer = transport.deliver(C, Watch())
+
+    assert answer.is_plain_acceptance
+    assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
+    assert smtp.connections == 2
+
+
+def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp, transport):
+    transport.deliver(A, Watch(), lambda: B)
+
+    answer = transport.deliver(C, Watch())
+
+    assert answer.is_plain_acceptance
+    assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
+
+
+def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport):
+    """I3: that its envelope left early says nothing about its dot."""
+    transport.deliver(A, Watch(), lambda: B)
+
+    with pytest.raises(InterruptedError):
+        transport.deliver(B, Watch(refusal=InterruptedError()))
+
+    assert smtp.recipients() == {"a@example.com": 1}
+
+
+def test_i3_leave_is_asked_again_when_the_dot_did_not_fit(smtp, transport, monkeypatch):
+    """I3: a deadline that passes while the socket has no room is seen."""
+    push = wire.Dialogue.push
+    monkeypatch.setattr(wire.Dialogue, "push", lambda self, data: push(self, data[:20]))
+    watch = Watch()
+
+    answer = transport.deliver(A, watch, lambda: B)
+
+    assert answer.is_plain_acceptance
+    assert watch.dots >= len(CONTENT) // 20
+    assert transport.deliver(B, Watch()).is_plain_acceptance
+    assert [taken.raw for taken in smtp.taken] == [CONTENT, CONTENT]
+
+
+def test_i5_a_worker_that_must_end_does_not_write_the_dot(smtp, transport, monkeypatch):
+    """I5: out of time before the dot, the mail is certainly unsent."""
+    monkeypatch.setattr(wire, "WAKE", 0.01)
+    smtp.on("data", hold=True)
+    watch = Watch()
+
+    def end() -> None:
+        raise OutOfTime
+
+    watch.while_waiting = end  # type: ignore[method-assign]
+    transport.open()
+
+    with pytest.raises(OutOfTime):
+        transport.deliver(A, watch)
+
+    smtp.clear_rules()
+    assert smtp.recipients() == {}
+
+
+def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
+    smtp, transport, monkeypatch
+):
+    """I5: the dot has left, and only what announces the next mail found no room."""
+    push, wait = wire.Dialogue.push, wire.Dialogue._wait
+    dots: list[bytes] = []
+
+    def up_to_the_dot(self: wire.Dialogue, data: bytes) -> int:
+        if dots:
+            return 0
+        end = data.find(b"\r\n.\r\n") + 5 if b"\r\n.\r\n" in data else len(data)
+        dots.extend([data[:end]] if end < len(data) else [])
+        return push(self, data[:end])
+
+    def must_end(self: wire.Dialogue, patience: float, *, for_writing: bool = False) -> None:
+        if dots and for_writing:
+            raise OutOfTime
+        wait(self, patience, for_writing=for_writing)
+
+    monkeypatch.setattr(wire.Dialogue, "push", up_to_the_dot)
+    monkeypatch.setattr(wire.Dialogue, "_wait", must_end)
+
+    answer = transport.deliver(A, Watch(), lambda: B)
+
+    assert answer.is_plain_acceptance
+    assert smtp.recipients() == {"a@example.com": 1}
+
+
+def test_a_connection_announces_nothing_past_its_share(smtp, transport, monkeypatch):
+    monkeypatch.setattr("mail.transport.smtp.MAILS_PER_CONNECTION", 2)
+
+    answers = offer(transport, A, B, C)
+
+    assert all(answer.is_plain_acceptance for answer in answers)
+    assert (smtp.connections, smtp.commands["quit"]) == (2, 1)

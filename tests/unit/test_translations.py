@@ -1,0 +1,97 @@
+"""Whatever a person reads in English there is in Korean, and what is compiled is what is written."""
+
+import ast
+import gettext
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.utils.translation.template import templatize
+
+PROJECT = Path(__file__).resolve().parents[2]
+APPS = ["moa", "mail", "seller", "payment", "demo"]
+CATALOGUE = PROJECT / "locale" / "ko" / "LC_MESSAGES" / "django.po"
+
+SINGULAR_AT = {"_": 0, "gettext": 0, "gettext_lazy": 0, "ngettext": 0, "ngettext_lazy": 0}
+WITH_CONTEXT = {"pgettext": 1, "pgettext_lazy": 1, "npgettext": 1, "npgettext_lazy": 1}
+CALL = re.compile(r"""\b(?:_|n?p?gettext)\((?:[^()'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*\)""")
+ENTRY = re.compile(r"^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ", re.MULTILINE)
+PLACEHOLDER = re.compile(r"%\(\w+\)|\{\w*\}|%[sd]")
+
+
+def written() -> dict[str, str]:
+    """Every msgid of the catalogue with its translation; fuzzy ones count as none."""
+    found = {}
+    for block in CATALOGUE.read_text(encoding="utf-8").split("\n\n"):
+        lines = [line for line in block.splitlines() if line and not line.startswith("#")]
+        if not lines or re.search(r"^#,.*fuzzy", block, re.MULTILINE):
+            continue
+        parts = ENTRY.split("\n".join(lines))[1:]
+        entry = dict(zip(parts[::2], map(unquoted, parts[1::2]), strict=True))
+        found[entry["msgid"]] = entry.get("msgstr", entry.get("msgstr[0]", ""))
+    return found
+
+
+def unquoted(lines: str) -> str:
+    return "".join(ast.literal_eval(line) for line in lines.splitlines())
+
+
+def used() -> Iterator[tuple[str, str]]:
+    """Every msgid in the code and the templates of our apps, and where it stands."""
+    for app in APPS:
+        for file in sorted((PROJECT / app).rglob("*.py")):
+            if "migrations" not in file.parts:
+                for msgid in msgids(file.read_text(encoding="utf-8")):
+                    yield msgid, str(file.relative_to(PROJECT))
+        for file in sorted((PROJECT / app).rglob("templates/**/*.*")):
+            for call in CALL.findall(templatize(file.read_text(encoding="utf-8"))):
+                for msgid in msgids(call):
+                    yield msgid, str(file.relative_to(PROJECT))
+
+
+def msgids(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            at = (SINGULAR_AT | WITH_CONTEXT).get(node.func.id, -1)
+            if 0 <= at < len(node.args) and isinstance(node.args[at], ast.Constant):
+                yield node.args[at].value
+
+
+def test_every_text_has_a_korean_translation():
+    translations = written()
+
+    missing = {f"{msgid!r} ({place})" for msgid, place in used() if not translations.get(msgid)}
+
+    assert not missing
+
+
+def test_nothing_is_translated_that_nobody_reads_any_more():
+    read = {msgid for msgid, _ in used()}
+
+    assert set(written()) - read == {""}
+
+
+def test_a_translation_keeps_the_placeholders():
+    entries = {msgid: translation for msgid, translation in written().items() if msgid}
+
+    differing = {
+        msgid
+        for msgid, translation in entries.items()
+        if sorted(PLACEHOLDER.findall(msgid)) != sorted(PLACEHOLDER.findall(translation))
+    }
+
+    assert not differing
+
+
+def test_the_compiled_catalogue_is_the_written_one():
+    with CATALOGUE.with_suffix(".mo").open("rb") as compiled:
+        catalogue = gettext.GNUTranslations(compiled)
+
+    differing = {
+        msgid
+        for msgid, translation in written().items()
+        if msgid
+        and translation not in (catalogue.gettext(msgid), catalogue.ngettext(msgid, "", 2))
+    }
+
+    assert not differing
