@@ -12,6 +12,7 @@ from bench.shop import administrator
 from mail import outbox
 from mail.models import Batch, Lane, Message
 from mail.relay import dispatch, maintenance
+from mail.relay.flags import FlagPropagation
 from mail.relay.rescue import Rescuer
 from mail.worker import batch_run, claims
 from payment.mails import RECEIPT
@@ -70,6 +71,7 @@ def fill(message: int, receipts: int, waiting: int) -> dict[str, int]:
 def probe(message: int, mails: int) -> dict[str, float]:
     """The seconds of each step, once."""
     seconds: dict[str, float] = {}
+    flags = FlagPropagation()
 
     def timed(name: str, step: Callable[..., Any], *given: Any) -> Any:
         began = time.perf_counter()
@@ -84,7 +86,7 @@ def probe(message: int, mails: int) -> dict[str, float]:
     timed("deliver", lambda: batch_run.deliver(batch.pk, is_stopping=lambda: False))
     timed(
         "sweep",
-        lambda: (Rescuer().rescue(), maintenance.turn_rows(), maintenance.requeue_unsure()),
+        lambda: (Rescuer().rescue(), flags.apply(), maintenance.requeue_uncertain()),
     )
     timed("retention", maintenance.erase_contents)
     timed("admin list of deliveries", _get, "/admin/mail/delivery/")
@@ -106,11 +108,12 @@ def turn(message: int, every: int) -> dict[str, list[float]]:
     """
     pages: list[float] = []
     binding: list[float] = []
+    flags = FlagPropagation()
     _undo(bind_one(BATCH))  # what a process does once is done now
     outbox.cancel(Message.objects.get(pk=message))
-    while not pages or Message.objects.filter(pk=message, turning=True).exists():
+    while not pages or Message.objects.filter(pk=message, flags_pending=True).exists():
         began = time.perf_counter()
-        maintenance.turn_rows()
+        flags.apply()
         pages.append(time.perf_counter() - began)
         if len(pages) % every == 0:
             began = time.perf_counter()

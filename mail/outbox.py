@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from django.core.mail import EmailMessage
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -23,8 +23,9 @@ from mail import audiences
 from mail.content import builder
 from mail.content.placeholders import ADDRESS, NAME
 from mail.kinds import Kind
-from mail.ledger import insert, transitions
+from mail.ledger import transitions
 from mail.models import Broadcast, Delivery, Lane, Message
+from mail.models.delivery import DeliveryQuerySet
 
 __all__ = [
     "ADDRESS",
@@ -48,7 +49,7 @@ class KeyConflict(ValueError):
 
 
 class NotResumable(ValueError):
-    """A cancelled Message is not taken up again."""
+    """A cancelled Message cannot be resumed."""
 
 
 def send(
@@ -69,13 +70,15 @@ def send(
     Raises InvalidMail for a mail that cannot be sent, KeyConflict for a key that names another,
     and what Django's own backend raises before it connects.
     """
-    addresses, folded = builder.recipients(email)
+    addresses, duplicates = builder.recipients(email)
     if not addresses:
         raise builder.InvalidMail("to: no recipients")
     unique = uuid.uuid4()
     domain = _domain(email)
     built = builder.build(email, message_id=f"<{unique}@{domain}>")
-    message = _message(kind, built, uuid=unique, message_id_domain=domain, key=key, folded=folded)
+    message = _message(
+        kind, built, uuid=unique, message_id_domain=domain, key=key, duplicates=duplicates
+    )
     message.fingerprint = _fingerprint(kind, sorted(addresses), params, built)
     message.queued = len(addresses)
     due_at = send_at or Now()
@@ -115,19 +118,13 @@ def broadcast(
     return _record(message, partial(expansion.save, force_insert=True))
 
 
-def resend(deliveries: QuerySet[Delivery], *, include_uncertain: bool = False) -> int:
-    """Queue failed Deliveries again, at once and with a fresh give-up time; return how many.
+def resend(deliveries: DeliveryQuerySet, *, include_uncertain: bool = False) -> int:
+    """Queue failed Deliveries again, due now and with the full give-up time; return how many.
 
-    With `include_uncertain`, held ones too: a second copy may then reach the recipient. Those of
-    a cancelled Message, or of one whose content was erased, stay as they are.
+    With `include_uncertain`, uncertain ones too: a second copy may then reach the recipient. Those
+    of a cancelled Message, or of one whose content was erased, stay as they are.
     """
-    states = [Delivery.State.FAILED]
-    if include_uncertain:
-        states.append(Delivery.State.UNCERTAIN)
-    resendable = deliveries.filter(
-        state__in=states, message__cancelled_at=None, message__erased_at=None
-    )
-    return transitions.requeue(resendable)
+    return transitions.requeue(deliveries.resendable(include_uncertain=include_uncertain))
 
 
 def mark_sent(deliveries: QuerySet[Delivery]) -> int:
@@ -141,24 +138,24 @@ def mark_sent(deliveries: QuerySet[Delivery]) -> int:
 
 def pause(message: Message) -> None:
     """Stop sending; the mail in a worker's hands is finished, the rest wait for `resume`."""
-    _flag(message, paused_at=Now())
+    _set_flags(message, paused_at=Now())
 
 
 def resume(message: Message) -> None:
-    """Send on after a pause. Raises NotResumable when the Message was cancelled."""
+    """Continue after a pause. Raises NotResumable when the Message was cancelled."""
     if Message.objects.filter(pk=message.pk, cancelled_at__isnull=False).exists():
-        raise NotResumable("a cancelled message is not taken up again")
-    _flag(message, paused_at=None, pause_reason="")
+        raise NotResumable("a cancelled message cannot be resumed")
+    _set_flags(message, paused_at=None, pause_reason="")
 
 
 def cancel(message: Message) -> None:
-    """Never send what has not left yet. What left stays on record as it is."""
-    _flag(message, cancelled_at=Now())
+    """Never send what has not left yet. Deliveries that left keep their state."""
+    _set_flags(message, cancelled_at=Now())
 
 
-def _flag(message: Message, **flag: Any) -> None:
-    transitions.flag(message.pk, message.lane, **flag)
-    message.refresh_from_db(fields=["paused_at", "pause_reason", "cancelled_at", "turning"])
+def _set_flags(message: Message, **flags: Any) -> None:
+    transitions.set_flags(message, **flags)
+    message.refresh_from_db(fields=["paused_at", "pause_reason", "cancelled_at", "flags_pending"])
 
 
 def _message(kind: Kind, built: builder.Content, **fields: Any) -> Message:
@@ -175,19 +172,14 @@ def _message(kind: Kind, built: builder.Content, **fields: Any) -> Message:
 
 
 def _record(message: Message, write_recipients: Callable[[], object]) -> Message:
-    """Write the Message and its recipients, or find the one that has its key already.
-
-    The unique key decides a race: who comes second waits for the transaction of the first.
-    """
+    """Write the Message and its recipients, or find the one that has its key already."""
     with transaction.atomic(savepoint=False):
-        if insert.insert(message):
+        if Message.objects.insert_once(message):
             write_recipients()
             return message
-    if message.key is None:
-        raise IntegrityError("the database took no message")
-    known = Message.objects.defer("mime", "text", "html").get(key=message.key)
+    known = Message.objects.deferring_content().get(key=message.key)
     if known.fingerprint != message.fingerprint:
-        raise KeyConflict(f"key {message.key!r} names another mail already, message {known.pk}")
+        raise KeyConflict(f"key {message.key!r} names another mail, message {known.pk}")
     return known
 
 

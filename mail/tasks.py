@@ -1,6 +1,6 @@
 """Celery tasks: each carries one id and makes one call.
 
-What a newer relay says besides is ignored, so that old and new workers run side by side.
+Keyword arguments of a newer relay are ignored, so that old and new workers run side by side.
 """
 
 from functools import partial
@@ -9,6 +9,7 @@ from typing import Any
 from celery import shared_task
 
 from mail.worker import batch_run, expansion
+from mail.worker.database import retry_while_unavailable
 from mail.worker.shutdown import is_out_of_time, is_stopping
 
 
@@ -20,10 +21,10 @@ def deliver_batch(batch_id: int, **_: Any) -> None:
 
 @shared_task(name="mail.expand_broadcast", ignore_result=False)
 def expand_broadcast(message_id: int, **_: Any) -> dict[str, int]:
-    """Turn recipients of a broadcast into Deliveries for a while; the relay calls again.
+    """Record recipients of a broadcast for about a second; the relay calls again.
 
-    An outage of the database is waited for: a task that fails would be missed for a minute.
+    While the database is unavailable the task waits: one that fails would be missed for a minute.
     """
     expand = partial(expansion.expand, message_id, is_stopping=is_stopping)
-    recorded = batch_run.when_possible(expand, is_stopping)
+    recorded = retry_while_unavailable(expand, is_stopping)
     return {"message": message_id, "recorded": recorded}

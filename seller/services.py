@@ -8,7 +8,6 @@ from django.db.models.functions import Now
 
 from mail import outbox
 from mail.content.addresses import normalise
-from mail.ledger import insert
 from mail.models import Message
 from seller import mails, publishing
 from seller.models import Product, Subscription, Terms
@@ -40,10 +39,10 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
             active = Subscription.objects.active().filter(
                 product=product, address=candidate.address
             )
-            while not insert.insert(candidate):
-                if (known := active.first()) is not None:  # else it ended at this very moment
-                    return known
-            return candidate
+            while True:
+                Subscription.objects.bulk_create([candidate], ignore_conflicts=True)
+                if (found := active.first()) is not None:  # else it ended at this very moment
+                    return found
     raise NotOnSale(f"product {product.pk} has no terms in force")
 
 

@@ -98,8 +98,7 @@ class BroadcastAdmin(HistoryAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Broadcast]:
-        rows = super().get_queryset(request).select_related("message")
-        return rows.defer("message__mime", "message__text", "message__html")
+        return Broadcast.objects.deferring_content().order_by(*self.ordering)
 
     @admin.display(description=gettext_lazy("message"))
     def message_link(self, broadcast: Broadcast) -> SafeString:

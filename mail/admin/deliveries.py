@@ -15,6 +15,7 @@ from mail.admin.filters import CodeFilter, DeliveryStateFilter, MessageFilter
 from mail.admin.history import Button, SharedHistoryAdmin, Unwritable, ask
 from mail.content import addresses
 from mail.models import Attempt, Delivery
+from mail.models.delivery import DeliveryQuerySet
 from mail.operations import access, actions
 
 OF_A_BROADCAST = re.compile(r"^<?([0-9a-f-]{36})\.(\d{1,18})@", re.IGNORECASE)
@@ -66,9 +67,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         rows = access.deliveries_visible_to(request.user).order_by(*self.ordering)
-        return rows.select_related("message", "batch").defer(
-            "message__mime", "message__text", "message__html"
-        )
+        return rows.deferring_content().select_related("batch")
 
     def get_urls(self) -> list[URLPattern]:
         return [*previews.delivery_urls(self), *super().get_urls()]
@@ -98,14 +97,12 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
         return []
 
     @admin.action(description=gettext_lazy("Resend failed"), permissions=["steer"])
-    def resend_failed(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> None:
+    def resend_failed(self, request: HttpRequest, queryset: DeliveryQuerySet) -> None:
         count = actions.resend(_bare(queryset), by=request.user)
         self.message_user(request, _("%(count)d are queued again.") % {"count": count})
 
     @admin.action(description=gettext_lazy("Resend held…"), permissions=["steer"])
-    def resend_held(
-        self, request: HttpRequest, queryset: QuerySet[Delivery]
-    ) -> HttpResponse | None:
+    def resend_held(self, request: HttpRequest, queryset: DeliveryQuerySet) -> HttpResponse | None:
         if "sure" not in request.POST:
             question = _("Resend what may have arrived? The recipient may get a second copy.")
             return ask(self, request, queryset, action="resend_held", question=question)
@@ -115,7 +112,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
         return None
 
     @admin.action(description=gettext_lazy("Mark uncertain as sent…"), permissions=["steer"])
-    def mark_sent(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> HttpResponse | None:
+    def mark_sent(self, request: HttpRequest, queryset: DeliveryQuerySet) -> HttpResponse | None:
         if "sure" not in request.POST:
             question = _("Mark as sent? Have evidence: nothing will be sent any more.")
             return ask(self, request, queryset, action="mark_sent", question=question)
@@ -124,7 +121,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
         return None
 
 
-def _bare(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+def _bare(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
     """The same rows without what the list reads beside them: they are about to be locked."""
     return deliveries.select_related(None).defer(None)
 

@@ -15,9 +15,8 @@ RECENT = 5000
 State = Delivery.State
 # In the words of the partial indexes, so that few among millions are found by them.
 IS_QUEUED = Q(state=State.QUEUED) & (
-    Q(batch=None, parked=False) | Q(parked=True) | Q(batch__isnull=False)
+    Q(batch=None, paused=False) | Q(paused=True) | Q(batch__isnull=False)
 )
-IS_SENDING = Q(state=Delivery.State.QUEUED, batch__claimed_at__isnull=False, batch__closed_at=None)
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -71,12 +70,12 @@ class DeliveryStateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [*Delivery.State.choices, ("sending", _("sending"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         match self.value():
             case "sending":
-                return queryset.filter(IS_SENDING)
+                return queryset.sending()
             case "queued":
-                return queryset.filter(IS_QUEUED).exclude(IS_SENDING)
+                return queryset.filter(IS_QUEUED).not_sending()
             case state if state in Delivery.State.values:
                 return queryset.filter(state=state)
         return queryset

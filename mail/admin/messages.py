@@ -52,7 +52,7 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
         (None, {"fields": ("title", "sender", "kind", "lane", "key")}),
         (
             gettext_lazy("Progress"),
-            {"fields": ("state", "bar", "by_state", "folded")},
+            {"fields": ("state", "bar", "by_state", "duplicates")},
         ),
         (
             gettext_lazy("Content"),
@@ -77,8 +77,7 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
-        rows = access.visible_to(request.user).order_by(*self.ordering)
-        return rows.defer("mime", "text", "html")
+        return access.visible_to(request.user).deferring_content().order_by(*self.ordering)
 
     def get_urls(self) -> list[URLPattern]:
         return [*previews.message_urls(self), *super().get_urls()]

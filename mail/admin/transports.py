@@ -1,7 +1,6 @@
 """Transports in the admin: whether a lane sends, and the switch."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -10,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from mail.admin.history import Button, HistoryAdmin, ReasonForm, ask
 from mail.models import Transport
+from mail.models.transport import TransportQuerySet
 from mail.operations import actions
 
 
@@ -28,18 +28,18 @@ class TransportAdmin(HistoryAdmin):
         return [Button("hold", _("Stop sending…"))]
 
     @admin.action(description=gettext_lazy("Stop sending…"), permissions=["steer"])
-    def hold(self, request: HttpRequest, queryset: QuerySet[Transport]) -> HttpResponse | None:
+    def hold(self, request: HttpRequest, queryset: TransportQuerySet) -> HttpResponse | None:
         form = ReasonForm(request.POST if "sure" in request.POST else None)
         if not form.is_valid():
             question = _("Stop sending until somebody releases it?")
             return ask(self, request, queryset, action="hold", question=question, form=form)
-        actions.hold(queryset, reason=form.cleaned_data["reason"], by=request.user)
+        actions.stop_sending(queryset, reason=form.cleaned_data["reason"], by=request.user)
         self.message_user(request, _("Stopped. What workers have in hand is finished."))
         return None
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["steer"])
-    def release(self, request: HttpRequest, queryset: QuerySet[Transport]) -> None:
-        actions.release(queryset, by=request.user)
+    def release(self, request: HttpRequest, queryset: TransportQuerySet) -> None:
+        actions.resume_sending(queryset, by=request.user)
         self.message_user(request, _("Sending again."))
 
     @admin.display(description=gettext_lazy("state"))

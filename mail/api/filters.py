@@ -3,12 +3,11 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from mail.api.serializers import SENDING, SHOWN_STATES
 from mail.models import Delivery, Lane, Message
-
-IS_SENDING = Q(state=Delivery.State.QUEUED, batch__claimed_at__isnull=False, batch__closed_at=None)
+from mail.models.delivery import DeliveryQuerySet
 
 
 class Happened(django_filters.TypedChoiceFilter):  # type: ignore[misc]
@@ -52,9 +51,9 @@ class DeliveryFilter(django_filters.FilterSet):  # type: ignore[misc]
         model = Delivery
         fields: list[str] = []
 
-    def filter_state(self, queryset: QuerySet[Delivery], name: str, value: str) -> Any:
+    def filter_state(self, queryset: DeliveryQuerySet, name: str, value: str) -> Any:
         if value == SENDING:
-            return queryset.filter(IS_SENDING)
+            return queryset.sending()
         if value == Delivery.State.QUEUED:
-            return queryset.filter(state=value).exclude(IS_SENDING)
+            return queryset.queued().not_sending()
         return queryset.filter(state=value)

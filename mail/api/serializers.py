@@ -40,6 +40,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
     url = serializers.HyperlinkedIdentityField(view_name="message-detail")
     counts = CountsSerializer(source="*")
     recipients = serializers.IntegerField(help_text="Known so far.")
+    folded = serializers.IntegerField(source="duplicates", help_text="Repeated addresses.")
     progress = serializers.SerializerMethodField()
     expanded = serializers.SerializerMethodField()
     urls = serializers.SerializerMethodField()

@@ -87,6 +87,6 @@ class DeliveryList(ListAPIView[Delivery]):
     filterset_class = DeliveryFilter
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        visible = access.visible_to(self.request.user).defer("mime", "text", "html")
+        visible = access.visible_to(self.request.user).deferring_content()
         message = get_object_or_404(visible, pk=self.kwargs["pk"])
         return message.deliveries.select_related("batch")

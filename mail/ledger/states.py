@@ -1,6 +1,6 @@
 """States: where a Delivery may go from where it is, and what is known of a dead worker's mails.
 
-Pure: no clock, no database, no socket. `record`, `outcomes` and the rescue ask here.
+Pure: no clock, no database, no socket.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ ARROWS: dict[str, frozenset[str]] = {
     State.CANCELLED: frozenset({State.SENT}),  # a late 250
     State.SENT: frozenset(),
 }
-"""From each state, those that may follow."""
+"""The states that may follow each state."""
 
-POISON = 3  # workers that a Delivery may take with it
+POISON = 3  # crashed workers after which a Delivery fails
 
 
 class ForbiddenArrow(ValueError):
@@ -27,12 +27,12 @@ class ForbiddenArrow(ValueError):
 
 
 def check(old: str, new: str) -> None:
-    """Pass a move between two states that may follow each other; raises ForbiddenArrow."""
+    """Raise ForbiddenArrow unless `new` may follow `old`."""
     if new not in ARROWS[old]:
         raise ForbiddenArrow(f"a delivery does not go from {old} to {new}")
 
 
-def comes_again(on_uncertain: str, uncertainties: int) -> bool:
+def is_resent(on_uncertain: str, uncertainties: int) -> bool:
     """Whether a Delivery that was uncertain so often before is queued by itself: once, if ever."""
     return on_uncertain == OnUncertain.RESEND and not uncertainties
 
@@ -47,14 +47,14 @@ class Settlement:
 
 
 def settlement(
-    open_ids: Sequence[int], *, through_id: int, begun: bool, marks_missing: bool
+    open_ids: Sequence[int], *, through_id: int, begun: bool, checkpoints_missing: bool
 ) -> Settlement:
     """What the cursor of a Batch tells of its open Deliveries, given in the order of their ids.
 
-    Those up to the cursor were accepted. The next one is uncertain if a dot was due; the rest
-    never left. Where marks may be missing, every one above the cursor is uncertain.
+    Those up to the cursor were accepted. The next one is uncertain if an end of data was due; the
+    rest never left. Where checkpoints may be missing, every one above the cursor is uncertain.
     """
     accepted = [pk for pk in open_ids if pk <= through_id]
     ahead = [pk for pk in open_ids if pk > through_id]
-    in_hand = len(ahead) if marks_missing else int(begun)
+    in_hand = len(ahead) if checkpoints_missing else int(begun)
     return Settlement(accepted=accepted, uncertain=ahead[:in_hand], unsent=ahead[in_hand:])

@@ -1,19 +1,21 @@
-"""The record: every change of a Delivery's state, with the counts of its Message beside it.
+"""Transitions: Deliveries change their state, and their Message its counts, in one transaction.
 
-Row locks are taken in one order, Deliveries by id and then Messages by id, so that web processes,
-relays and workers never wait for each other in a circle. A Message is locked without its key:
-a page of a broadcast, whose foreign keys hold on to that key, holds up nobody.
+Rows are locked in one order, Deliveries by id and then Messages by id, so that web processes,
+relays and workers never deadlock. A Message is locked without its key (`FOR NO KEY UPDATE`): a
+page of a broadcast, whose foreign keys refer to that key, blocks nobody.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.db.models.functions import Now
 
-from mail.ledger import states
+from mail.ledger import changes, states
+from mail.ledger.changes import Changes
+from mail.ledger.states import State
 from mail.models import Batch, Delivery, Message
 
 PAGE = 1000
@@ -31,8 +33,8 @@ def count(moves: Iterable[Move]) -> None:
             deltas[message_id][old] -= times
             deltas[message_id][new] += times
     alike: dict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
-    for message_id, changes in deltas.items():
-        alike[tuple(sorted(changes.items()))].append(message_id)
+    for message_id, delta in deltas.items():
+        alike[tuple(sorted(delta.items()))].append(message_id)
     if len(deltas) > 1:
         lock_messages(deltas)
     for counts, message_ids in alike.items():
@@ -50,77 +52,67 @@ def lock(deliveries: QuerySet[Delivery]) -> list[Delivery]:
     )
 
 
-def flag(message_id: int, lane: str, **changes: Any) -> None:
-    """Pause, resume or cancel a Message: set one flag, and have it seen.
-
-    Claims test it, a running claim sees it with its next mark, the relay turns the rows in the
-    background.
-    """
-    with transaction.atomic():
-        Message.objects.filter(pk=message_id).update(turning=True, **changes)
-        Batch.objects.filter(lane=lane, closed_at=None).update(recalled=True)
-
-
 def lock_messages(message_ids: Iterable[int]) -> None:
-    """Lock the rows of Messages until the transaction ends, in the order everybody keeps."""
+    """Lock the rows of Messages until the transaction ends, in the order of their ids."""
     list(_locked(message_ids).values_list("pk", flat=True))
 
 
-def _locked(message_ids: Iterable[int]) -> QuerySet[Message]:
-    """Messages locked by id, their keys left free for what refers to them."""
-    messages = Message.objects.filter(pk__among=set(message_ids))
-    return messages.select_for_update(no_key=True).order_by("pk")
+def set_flags(message: Message, **flags: Any) -> None:
+    """Pause, resume or cancel a Message: set a flag and announce it.
+
+    A claim tests the flag, a running Batch sees it with its next checkpoint, and the relay changes
+    the rows in the background.
+    """
+    with transaction.atomic():
+        Message.objects.filter(pk=message.pk).update(flags_pending=True, **flags)
+        Batch.objects.open().filter(lane=message.lane).update(flags_changed=True)
 
 
-def unbind(deliveries: QuerySet[Delivery]) -> None:
+def release(deliveries: QuerySet[Delivery]) -> None:
     """Return open Deliveries from their Batch to the queue, unharmed."""
     rows = lock(deliveries)
     Delivery.objects.filter(pk__among=[row.pk for row in rows]).update(batch=None)
-    notice_flags({row.message_id for row in rows})
+    recheck_flags({row.message_id for row in rows})
 
 
-def notice_flags(messages: Iterable[int]) -> None:
-    """Have the relay turn rows that came back to the queue of a paused or cancelled Message.
+def recheck_flags(message_ids: Iterable[int]) -> None:
+    """Have the relay change rows that came back to the queue of a paused or cancelled Message.
 
     The rows of the Messages are locked, so that a flag that is being set waits for this
-    transaction, and then finds the Deliveries that it returned.
+    transaction and then finds the Deliveries that it returned.
     """
-    flags = _locked(messages).values_list("pk", "paused_at", "cancelled_at")
+    flags = _locked(message_ids).values_list("pk", "paused_at", "cancelled_at")
     stopped = [pk for pk, paused_at, cancelled_at in flags if paused_at or cancelled_at]
     if stopped:
-        Message.objects.filter(pk__among=stopped).update(turning=True)
+        Message.objects.filter(pk__among=stopped).update(flags_pending=True)
 
 
-def settle(deliveries: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
+def settle(deliveries: QuerySet[Delivery], state: State, **columns: Any) -> int:
     """Bring Deliveries into a final state, page by page; return how many."""
-    return sum(
-        _turn(page, state, settled_at=Now(), due_at=None, parked=False, **fields)
-        for page in _pages(deliveries)
-    )
+    written = changes.settled(state, paused=False, **columns)
+    return sum(_change(page, written) for page in _pages(deliveries))
 
 
 def requeue(deliveries: QuerySet[Delivery], *, afresh: bool = True) -> int:
-    """Queue Deliveries to leave at once, each with the full give-up time of its kind.
+    """Queue Deliveries, due now, each with the full give-up time of its kind.
 
     `afresh` forgets earlier deferrals and crashes, as when a person sends them again.
     """
     forgotten = {"attempts": 0, "crashes": 0} if afresh else {}
     total = 0
     for page in _pages(deliveries.select_related("message")):
-        by_patience: dict[Any, list[int]] = defaultdict(list)
-        for pk, patience in page.values_list("pk", "message__give_up_after"):
-            by_patience[patience].append(pk)
-        for patience, pks in by_patience.items():
-            total += _turn(
-                page.filter(pk__among=pks),
-                Delivery.State.QUEUED,
-                due_at=Now(),
-                expires_at=Now() + patience,
-                batch=None,
-                settled_at=None,
-                **forgotten,
-            )
+        by_time: dict[timedelta, list[int]] = defaultdict(list)
+        for pk, give_up_after in page.values_list("pk", "message__give_up_after"):
+            by_time[give_up_after].append(pk)
+        for give_up_after, pks in by_time.items():
+            written = changes.requeued(give_up_after) | forgotten
+            total += _change(page.filter(pk__among=pks), written)
     return total
+
+
+def _locked(message_ids: Iterable[int]) -> QuerySet[Message]:
+    messages = Message.objects.filter(pk__among=set(message_ids))
+    return messages.select_for_update(no_key=True).order_by("pk")
 
 
 def _pages(deliveries: QuerySet[Delivery]) -> Iterator[QuerySet[Delivery]]:
@@ -133,11 +125,11 @@ def _pages(deliveries: QuerySet[Delivery]) -> Iterator[QuerySet[Delivery]]:
         last = pks[-1]
 
 
-def _turn(page: QuerySet[Delivery], state: Delivery.State, **fields: Any) -> int:
+def _change(page: QuerySet[Delivery], written: Changes) -> int:
     with transaction.atomic():
         rows = lock(page)
-        Delivery.objects.filter(pk__among=[row.pk for row in rows]).update(state=state, **fields)
-        count((row.message_id, row.state, state) for row in rows)
-        if state == Delivery.State.QUEUED:
-            notice_flags({row.message_id for row in rows})
+        Delivery.objects.filter(pk__among=[row.pk for row in rows]).update(**written)
+        count((row.message_id, row.state, written["state"]) for row in rows)
+        if written["state"] == State.QUEUED:
+            recheck_flags({row.message_id for row in rows})
         return len(rows)

@@ -1,10 +1,27 @@
-"""Broadcast: how far the recipients of a Message have been turned into Deliveries."""
+"""Broadcast: how many of the recipients of a Message have become Deliveries."""
+
+from typing import Self
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from mail.models.message import Message
+from mail.models.message import CONTENT, Message
+
+
+class BroadcastQuerySet(models.QuerySet["Broadcast"]):
+    def unexpanded(self) -> Self:
+        """The broadcasts that have recipients left to record."""
+        return self.filter(expanded_at=None)
+
+    def free(self) -> Self:
+        """The broadcasts that no worker is expanding: none ever did, or its lease ran out."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+
+    def deferring_content(self) -> Self:
+        """The broadcasts with their Message, but without its large columns."""
+        return self.select_related("message").defer(*(f"message__{name}" for name in CONTENT))
 
 
 class Broadcast(models.Model):
@@ -20,6 +37,8 @@ class Broadcast(models.Model):
     published_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     expanded_at = models.DateTimeField(_("all recipients known at"), null=True)
+
+    objects = BroadcastQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("broadcast")

@@ -1,10 +1,60 @@
 """Delivery: one recipient's copy of a Message and its state."""
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from mail.models.batch import Batch
-from mail.models.message import Lane, Message
+from mail.models.message import CONTENT, Lane, Message
+
+SENDING = Q(state="queued", batch__claimed_at__isnull=False, batch__closed_at=None)
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def queued(self) -> Self:
+        """The Deliveries that wait, in a Batch or not."""
+        return self.filter(state=Delivery.State.QUEUED)
+
+    def unbound(self) -> Self:
+        """The queued Deliveries that are in no Batch."""
+        return self.queued().filter(batch=None)
+
+    def due(self) -> Self:
+        """The unbound Deliveries that may leave now, unless their Message is paused."""
+        return self.unbound().filter(paused=False, due_at__lte=Now())
+
+    def in_open_batch(self) -> Self:
+        """The queued Deliveries in a Batch that is not closed, claimed or not."""
+        return self.queued().filter(batch__isnull=False, batch__closed_at=None)
+
+    def sending(self) -> Self:
+        """The Deliveries in a worker's hands."""
+        return self.filter(SENDING)
+
+    def not_sending(self) -> Self:
+        """The Deliveries that are in no worker's hands."""
+        return self.exclude(SENDING)
+
+    def resendable(self, *, include_uncertain: bool = False) -> Self:
+        """The failed Deliveries that a resend may queue, and with the flag the uncertain ones.
+
+        Those of a cancelled Message, or of one whose content was erased, are left out.
+        """
+        states = [Delivery.State.FAILED]
+        if include_uncertain:
+            states.append(Delivery.State.UNCERTAIN)
+        return self.filter(state__in=states).sendable()
+
+    def sendable(self) -> Self:
+        """The Deliveries whose Message is not cancelled and still has its content."""
+        return self.filter(message__cancelled_at=None, message__erased_at=None)
+
+    def deferring_content(self) -> Self:
+        """The Deliveries with their Message, but without its large columns."""
+        return self.select_related("message").defer(*(f"message__{name}" for name in CONTENT))
 
 
 class Delivery(models.Model):
@@ -35,7 +85,8 @@ class Delivery(models.Model):
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.PROTECT, db_index=False, db_constraint=False
     )
-    parked = models.BooleanField(db_default=False, default=False)
+    # A copy of the Message's pause, so that the index of what is due holds no paused rows.
+    paused = models.BooleanField(db_default=False, default=False, db_column="parked")
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0, default=0)
     uncertainties = models.PositiveSmallIntegerField(db_default=0, default=0)
@@ -48,6 +99,8 @@ class Delivery(models.Model):
     reply = models.TextField(_("reply"), db_default="", blank=True)
     host = models.CharField(_("server"), max_length=255, db_default="", blank=True)
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
@@ -59,7 +112,7 @@ class Delivery(models.Model):
             models.Index(
                 name="mail_delivery_due",
                 fields=["lane", "due_at", "id"],
-                condition=models.Q(state="queued", batch=None, parked=False),
+                condition=models.Q(state="queued", batch=None, paused=False),
             ),
             models.Index(
                 name="mail_delivery_bound",
@@ -69,7 +122,7 @@ class Delivery(models.Model):
             models.Index(
                 name="mail_delivery_parked",
                 fields=["message", "id"],
-                condition=models.Q(parked=True),
+                condition=models.Q(paused=True),
             ),
             models.Index(
                 name="mail_delivery_troubled",

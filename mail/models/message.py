@@ -1,7 +1,10 @@
 """Message: one piece of content, written once, with a kind."""
 
+from __future__ import annotations
+
 import uuid
 from functools import cached_property
+from typing import Self
 
 from django.db import models
 from django.db.models.functions import Now
@@ -9,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Lane(models.TextChoices):
-    """A road of its own: each lane has its queue and may have its own SMTP server."""
+    """Each lane has a queue of its own and may have an SMTP server of its own."""
 
     TRANSACTIONAL = "transactional", _("transactional")
     BULK = "bulk", _("bulk")
@@ -24,6 +27,47 @@ class OnUncertain(models.TextChoices):
 
     RESEND = "resend", _("send once more")
     HOLD = "hold", _("hold for a person")
+
+
+CONTENT = ("mime", "text", "html")
+"""The large columns of a Message."""
+
+
+def stopped(prefix: str = "") -> models.Q:
+    """Whether a Message is paused or cancelled; `prefix` leads to it, such as `message__`."""
+    paused, cancelled = f"{prefix}paused_at__isnull", f"{prefix}cancelled_at__isnull"
+    return models.Q((paused, False)) | models.Q((cancelled, False))
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def stopped(self) -> Self:
+        """The Messages that are paused or cancelled."""
+        return self.filter(stopped())
+
+    def with_flags_pending(self) -> Self:
+        """The Messages whose Deliveries do not agree yet with a pause, resume or cancel."""
+        return self.filter(flags_pending=True)
+
+    def insert_once(self, message: Message) -> bool:
+        """Insert a new Message unless its key is taken; return whether it was inserted.
+
+        The unique key decides a race: whoever comes second waits for the transaction of the first.
+        """
+        if message.key is None:
+            message.save(force_insert=True)
+            return True
+        self.bulk_create([message], ignore_conflicts=True)
+        inserted = self.filter(key=message.key, uuid=message.uuid)
+        found = inserted.values_list("pk", "created_at").first()
+        if found is None:
+            return False
+        message.pk, message.created_at = found
+        message._state.adding, message._state.db = False, self.db
+        return True
+
+    def deferring_content(self) -> Self:
+        """The Messages without their large columns, which are read on access."""
+        return self.defer(*CONTENT)
 
 
 class Message(models.Model):
@@ -58,17 +102,23 @@ class Message(models.Model):
     failed = models.PositiveIntegerField(_("failed"), default=0)
     uncertain = models.PositiveIntegerField(_("uncertain"), default=0)
     cancelled = models.PositiveIntegerField(_("cancelled"), default=0)
-    folded = models.PositiveIntegerField(_("repeated addresses"), default=0)
+    duplicates = models.PositiveIntegerField(
+        _("repeated addresses"), default=0, db_column="folded"
+    )
 
     created_at = models.DateTimeField(_("recorded at"), db_default=Now())
     paused_at = models.DateTimeField(_("paused at"), null=True)
     pause_reason = models.TextField(_("paused because"), blank=True, default="", db_default="")
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True)
-    turning = models.BooleanField(
-        default=False, help_text=_("Rows do not agree yet with a pause, resume or cancel.")
+    flags_pending = models.BooleanField(
+        default=False,
+        db_column="turning",
+        help_text=_("Rows do not agree yet with a pause, resume or cancel."),
     )
     erase_at = models.DateTimeField(_("content kept until"), null=True)
     erased_at = models.DateTimeField(_("content erased at"), null=True)
+
+    objects = MessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("message")
@@ -83,10 +133,10 @@ class Message(models.Model):
             models.Index(
                 name="mail_message_stopped",
                 fields=["id"],
-                condition=models.Q(paused_at__isnull=False) | models.Q(cancelled_at__isnull=False),
+                condition=stopped(),
             ),
             models.Index(
-                name="mail_message_turning", fields=["id"], condition=models.Q(turning=True)
+                name="mail_message_turning", fields=["id"], condition=models.Q(flags_pending=True)
             ),
             models.Index(
                 name="mail_message_kept",
@@ -100,11 +150,15 @@ class Message(models.Model):
 
     def message_id_for(self, delivery_id: int) -> str:
         """The Message-ID that one Delivery carries in every attempt (RFC 5322 §3.6.4)."""
-        return self.message_id or f"<{self._uuid_text}.{delivery_id}@{self.message_id_domain}>"
+        if self.message_id:
+            return self.message_id
+        before, after = self.message_id_around
+        return f"{before}{delivery_id}{after}"
 
     @cached_property
-    def _uuid_text(self) -> str:
-        return str(self.uuid)
+    def message_id_around(self) -> tuple[str, str]:
+        """What stands before and after a Delivery's id in the Message-IDs of a broadcast."""
+        return f"<{self.uuid}.", f"@{self.message_id_domain}>"
 
     @property
     def recipients(self) -> int:

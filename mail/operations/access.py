@@ -7,9 +7,11 @@ are the business of a user; staff with the permission of the mail app see all.
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from mail.models import Delivery, Message
+from mail.models.delivery import DeliveryQuerySet
+from mail.models.message import MessageQuerySet
 
 Rule = Callable[[Any], Q]
 
@@ -22,7 +24,7 @@ def allow(rule: Rule) -> Rule:
     return rule
 
 
-def visible_to(user: Any) -> QuerySet[Message]:
+def visible_to(user: Any) -> MessageQuerySet:
     """The Messages that a user may see; all of them with the permission `mail.view_message`."""
     if user.has_perm("mail.view_message"):
         return Message.objects.all()
@@ -32,7 +34,7 @@ def visible_to(user: Any) -> QuerySet[Message]:
     return Message.objects.filter(allowed)
 
 
-def deliveries_visible_to(user: Any) -> QuerySet[Delivery]:
+def deliveries_visible_to(user: Any) -> DeliveryQuerySet:
     """The Deliveries of the Messages that a user may see."""
     if user.has_perm("mail.view_message"):
         return Delivery.objects.all()

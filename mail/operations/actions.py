@@ -1,6 +1,6 @@
-"""Steering: what a person does to Messages, Deliveries and Transports, and a note of who did it.
+"""Actions: what a person does to Messages, Deliveries and Transports, and a log of who did it.
 
-The notes are Django's LogEntry rows, so the admin shows them as the history of the object.
+The log is Django's LogEntry, so the admin shows it as the history of the object.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,9 @@ from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
 from mail import outbox
-from mail.models import Delivery, Message, Transport
+from mail.models import Delivery, Message
+from mail.models.delivery import DeliveryQuerySet
+from mail.models.transport import TransportQuerySet
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 """Until when a person's stop holds: until it is released."""
@@ -24,7 +26,7 @@ def pause(message: Message, *, by: Any) -> None:
     if not message.is_stopped:
         with transaction.atomic():
             outbox.pause(message)
-            _note([message], _("Paused."), by)
+            _log([message], _("Paused."), by)
 
 
 def resume(message: Message, *, by: Any) -> None:
@@ -32,7 +34,7 @@ def resume(message: Message, *, by: Any) -> None:
     with transaction.atomic():
         if message.paused_at is not None or message.cancelled_at is not None:
             outbox.resume(message)
-            _note([message], _("Resumed."), by)
+            _log([message], _("Resumed."), by)
 
 
 def cancel(message: Message, *, by: Any) -> None:
@@ -40,16 +42,16 @@ def cancel(message: Message, *, by: Any) -> None:
     if message.cancelled_at is None:
         with transaction.atomic():
             outbox.cancel(message)
-            _note([message], _("Cancelled."), by)
+            _log([message], _("Cancelled."), by)
 
 
-def resend(deliveries: QuerySet[Delivery], *, by: Any, include_uncertain: bool = False) -> int:
+def resend(deliveries: DeliveryQuerySet, *, by: Any, include_uncertain: bool = False) -> int:
     """Queue failed Deliveries again, and uncertain ones when asked; return how many."""
     messages = _messages_of(deliveries)
     count = outbox.resend(deliveries, include_uncertain=include_uncertain)
     if count:
         what = _("failed and uncertain") if include_uncertain else _("failed")
-        _note(messages, _("Queued %(what)s deliveries again.") % {"what": what}, by)
+        _log(messages, _("Queued %(what)s deliveries again.") % {"what": what}, by)
     return count
 
 
@@ -58,22 +60,22 @@ def mark_sent(deliveries: QuerySet[Delivery], *, by: Any) -> int:
     messages = _messages_of(deliveries)
     count = outbox.mark_sent(deliveries)
     if count:
-        _note(messages, _("Marked uncertain deliveries as sent."), by)
+        _log(messages, _("Marked uncertain deliveries as sent."), by)
     return count
 
 
-def hold(transports: QuerySet[Transport], *, reason: str, by: Any) -> None:
-    """Stop sending in these lanes until a person releases them; a mail in hand is finished."""
+def stop_sending(transports: TransportQuerySet, *, reason: str, by: Any) -> None:
+    """Hold these lanes until a person releases them; a mail in a worker's hands is finished."""
     with transaction.atomic():
-        transports.update(held_until=FAR, held_by=by.get_username(), reason=reason)
-        _note(transports.all(), _("Stopped sending: %(reason)s") % {"reason": reason}, by)
+        transports.hold(FAR, reason=reason, by=by.get_username())
+        _log(transports.all(), _("Stopped sending: %(reason)s") % {"reason": reason}, by)
 
 
-def release(transports: QuerySet[Transport], *, by: Any) -> None:
-    """Send again in these lanes, whoever or whatever had stopped it."""
+def resume_sending(transports: TransportQuerySet, *, by: Any) -> None:
+    """Send again in these lanes, whoever or whatever had stopped them."""
     with transaction.atomic():
         transports.update(held_until=None, held_by="", reason="", holds_in_a_row=0)
-        _note(transports.all(), _("Sending again."), by)
+        _log(transports.all(), _("Sending again."), by)
 
 
 def _messages_of(deliveries: QuerySet[Delivery]) -> QuerySet[Message]:
@@ -81,5 +83,5 @@ def _messages_of(deliveries: QuerySet[Delivery]) -> QuerySet[Message]:
     return Message.objects.only("pk", "subject", "kind").filter(pk__in=pks)
 
 
-def _note(objects: Iterable[Model], text: str, by: Any) -> None:
+def _log(objects: Iterable[Model], text: str, by: Any) -> None:
     LogEntry.objects.log_actions(by.pk, list(objects), CHANGE, text)

@@ -1,22 +1,21 @@
-"""Selection: which Deliveries a person means to send again.
+"""Resend filter: which Deliveries a person wants to send again.
 
-One rule set for the command, the admin and the API.
+The command, the admin and the API share these rules.
 """
 
 from datetime import datetime
 
-from django.db.models import QuerySet
-
 from mail import kinds
 from mail.content import addresses
 from mail.models import Delivery, Message
+from mail.models.delivery import DeliveryQuerySet
 
 MOST = 1_000_000
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
 class InvalidFilter(ValueError):
-    """A filter has a value that selects nothing sensible: `field` and `reason` say which and why."""
+    """A filter has a value that makes no sense: `field` and `reason` say which and why."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -34,7 +33,7 @@ def failed(
     until: datetime | None = None,
     limit: int | None = None,
     include_uncertain: bool = False,
-) -> QuerySet[Delivery]:
+) -> DeliveryQuerySet:
     """The Deliveries that a resend would queue again, oldest first.
 
     Failed ones and, when asked, uncertain ones; never those of a Message that was cancelled or
@@ -42,12 +41,7 @@ def failed(
     `domain` the part of the address after the @, `since` and `until` bound when they were settled
     (the second one is excluded), and `limit` keeps the oldest. Raises InvalidFilter.
     """
-    states = [Delivery.State.FAILED]
-    if include_uncertain:
-        states.append(Delivery.State.UNCERTAIN)
-    found = Delivery.objects.filter(
-        state__in=states, message__cancelled_at=None, message__erased_at=None
-    )
+    found = Delivery.objects.resendable(include_uncertain=include_uncertain)
     if message is not None:
         found = found.filter(message=_known_message(message))
     if kind is not None:
@@ -91,7 +85,7 @@ def _sane(field: str, moment: datetime) -> datetime:
     return moment
 
 
-def _oldest(found: QuerySet[Delivery], limit: int | None) -> QuerySet[Delivery]:
+def _oldest(found: DeliveryQuerySet, limit: int | None) -> DeliveryQuerySet:
     """Bound the query by an id, not by a slice: it can still be filtered, and read page by page
     while its rows leave it."""
     if limit is None:

@@ -81,7 +81,7 @@ def read() -> Status:
 def _figures() -> list[dict[str, Any]]:
     """The fields of each lane's LaneStatus, from all the queries."""
     lanes: dict[str, dict[str, Any]] = {lane.value: {"lane": lane.value} for lane in Lane}
-    for rows in (_unbound(), _bound(), _parked(), _troubled(), _batches(), _holds()):
+    for rows in (_unbound(), _bound(), _paused(), _troubled(), _batches(), _holds()):
         for row in rows:
             lanes[row["lane"]].update(row)
     return list(lanes.values())
@@ -96,7 +96,7 @@ def _lane(figures: dict[str, Any], now: datetime) -> LaneStatus:
 
 
 def _unbound() -> Figures:
-    queued = Delivery.objects.filter(state=State.QUEUED, batch=None, parked=False)
+    queued = Delivery.objects.unbound().filter(paused=False)
     return queued.values("lane").annotate(
         due=Count("pk", filter=Q(due_at__lte=Now())),
         waiting=Count("pk", filter=Q(due_at__gt=Now())),
@@ -105,18 +105,19 @@ def _unbound() -> Figures:
 
 
 def _bound() -> Figures:
-    in_open_batch = Delivery.objects.filter(
-        state=State.QUEUED, batch__isnull=False, batch__closed_at=None
-    )
-    return in_open_batch.values("lane").annotate(
-        bound=Count("pk", filter=Q(batch__claimed_at=None)),
-        sending=Count("pk", filter=Q(batch__claimed_at__isnull=False)),
-        oldest_bound=Min("due_at", filter=Q(batch__claimed_at=None)),
+    return (
+        Delivery.objects.in_open_batch()
+        .values("lane")
+        .annotate(
+            bound=Count("pk", filter=Q(batch__claimed_at=None)),
+            sending=Count("pk", filter=Q(batch__claimed_at__isnull=False)),
+            oldest_bound=Min("due_at", filter=Q(batch__claimed_at=None)),
+        )
     )
 
 
-def _parked() -> Figures:
-    return Delivery.objects.filter(parked=True).values("lane").annotate(paused=Count("pk"))
+def _paused() -> Figures:
+    return Delivery.objects.filter(paused=True).values("lane").annotate(paused=Count("pk"))
 
 
 def _troubled() -> Figures:
@@ -129,18 +130,17 @@ def _troubled() -> Figures:
 
 
 def _batches() -> Figures:
-    return Batch.objects.filter(closed_at=None).values("lane").annotate(open_batches=Count("pk"))
+    return Batch.objects.open().values("lane").annotate(open_batches=Count("pk"))
 
 
 def _holds() -> Figures:
-    held = Transport.objects.filter(held_until__gt=Now())
-    return held.values("lane", "held_until", "held_by", "reason")
+    return Transport.objects.held().values("lane", "held_until", "held_by", "reason")
 
 
 def _unfinished() -> Iterable[Message]:
     is_unfinished = Q(broadcast__expanded_at=None, cancelled_at=None) | Q(queued__gt=0)
     broadcasts = Message.objects.filter(is_unfinished, broadcast__isnull=False)
-    return broadcasts.select_related("broadcast").defer("mime", "text", "html").order_by("pk")
+    return broadcasts.deferring_content().select_related("broadcast").order_by("pk")
 
 
 def _broadcast(message: Message) -> BroadcastStatus:

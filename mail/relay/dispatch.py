@@ -1,7 +1,7 @@
 """Dispatch: bind due Deliveries to Batches and publish the Batch ids.
 
-A window of unclaimed Batches per lane bounds what lies in the broker: a broadcast to a million people
-never becomes a million messages, and pause and cancel bite at once.
+A window of unclaimed Batches per lane bounds what lies in the broker: a broadcast to a million
+people never becomes a million messages, and pause and cancel take effect at once.
 """
 
 from datetime import timedelta
@@ -14,29 +14,28 @@ from django.db.models.functions import Now
 
 from mail import tasks
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
-from mail.relay.due import due, unlocked
+from mail.relay.due import due, skip_locked
 from mail.relay.publisher import Publisher
-from mail.worker.claims import HELD
 
 WORK_PER_BATCH = 1000  # milliseconds
-SHARE_OF_RATE = 0.1  # of what MAIL_RATE lets leave in that time: other slots want places, too
-GATHER = timedelta(seconds=1)
+SHARE_OF_RATE = 0.1  # of the mails that MAIL_RATE allows in that time: other slots need places too
+GATHER = timedelta(seconds=1)  # how long a small Batch is open for more Deliveries
 AT_ONCE = 2000  # Deliveries bound in one transaction
 
 
 def dispatch(lane: Lane, publisher: Publisher) -> int:
     """Fill the lane's window with Batches of due Deliveries; return how many were published.
 
-    Nothing is dispatched while the transport is held. What falls due while a small Batch still
-    waits for a worker joins that: a thousand receipts that come one by one do not become a
-    thousand tasks. Raises BrokerUnavailable; what was bound by then is published later.
+    Nothing is dispatched while the transport is held. Deliveries that fall due while a small Batch
+    still waits for a worker join it: a thousand receipts that come one by one do not become a
+    thousand tasks. Raises BrokerUnavailable; Batches bound by then are published later.
     """
-    transport = Transport.objects.filter(lane=lane).exclude(held_until__gt=Now()).first()
+    transport = Transport.objects.filter(lane=lane).not_held().first()
     if transport is None:
         return 0
     size = batch_size(transport.ms_per_mail)
     join(lane, size)
-    waiting = Batch.objects.filter(lane=lane, closed_at=None, token=None).count()
+    waiting = Batch.objects.unclaimed().filter(lane=lane).count()
     published, room = 0, settings.MAIL_WINDOW - waiting
     while published < room:
         batches = bind(lane, size, room=room - published)
@@ -50,7 +49,7 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
 def batch_size(ms_per_mail: float) -> int:
     """About a second of work, by the lane's recent pace and MAIL_RATE, and never above the limit.
 
-    Of the rate it is a small share: a receipt waits for a slot, and all slots wait for places.
+    Under MAIL_RATE it is a tenth of that: a receipt waits for a slot, and all slots wait for places.
     """
     in_time = WORK_PER_BATCH / max(ms_per_mail, 0.01)
     if settings.MAIL_RATE.per_second is not None:
@@ -62,20 +61,15 @@ def join(lane: Lane, size: int) -> int:
     """Bind due Deliveries to a small Batch that still waits for a worker; return how many.
 
     Up to `size` in that Batch, and only if it was bound a moment ago: the task of an older one may
-    be lost. The lock on its row keeps a worker that claims it waiting until the newcomers are in.
+    be lost. The lock on its row makes a worker that claims it wait until they are in.
     """
-    small = Batch.objects.filter(
-        lane=lane,
-        closed_at=None,
-        token=None,
-        size__lte=size // 2,
-        created_at__gt=Now() - GATHER,
-    ).order_by("-pk")
+    recent = Batch.objects.unclaimed().filter(lane=lane, created_at__gt=Now() - GATHER)
+    small = recent.filter(size__lte=size // 2).order_by("-pk")
     if not small.exists():
         return 0
     with transaction.atomic():
-        batch = unlocked(small).first()
-        inside = Delivery.objects.filter(batch=batch, state=Delivery.State.QUEUED)
+        batch = skip_locked(small).first()
+        inside = Delivery.objects.queued().filter(batch=batch)
         if batch is None or inside.filter(crashes__gt=0).exists():
             return 0
         trusted = [pk for pk, crashes in due(lane, size - batch.size) if not crashes]
@@ -88,8 +82,8 @@ def join(lane: Lane, size: int) -> int:
 def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
     """Bind due Deliveries to new Batches of up to `size`, `room` at most, oldest first.
 
-    Small Batches are bound many in a transaction, for each waits for the disk. A Delivery that a
-    worker died with gets a Batch of its own, so that it can harm no other.
+    Many small Batches are bound in one transaction, because each commit waits for the disk. A
+    Delivery that a worker died with gets a Batch of its own, so that it can harm no other.
     """
     with transaction.atomic():
         found = due(lane, size * min(room, max(1, AT_ONCE // size)))
@@ -106,11 +100,9 @@ def republish(lane: Lane, publisher: Publisher) -> int:
     Never more than there are open unclaimed Batches without a message in the queue: a night
     without workers builds no storm.
     """
-    unclaimed = Batch.objects.filter(lane=lane, closed_at=None, token=None)
-    overdue = Q(published_at=None) | Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)
-    candidates = unclaimed.filter(overdue).order_by("pk")
-    held = Transport.objects.filter(lane=lane, held_until__gt=Now())
-    if held.exists() or not candidates.exists():
+    unclaimed = Batch.objects.unclaimed().filter(lane=lane)
+    candidates = unclaimed.unpublished().order_by("pk")
+    if Transport.objects.held().filter(lane=lane).exists() or not candidates.exists():
         return 0
     lost = max(0, unclaimed.count() - publisher.ready(lane.queue))
     batches = list(candidates[:lost])
@@ -121,26 +113,22 @@ def republish(lane: Lane, publisher: Publisher) -> int:
 def dispatch_expansions(lane: Lane, publisher: Publisher) -> int:
     """Publish the broadcasts that have recipients left to record. Raises BrokerUnavailable.
 
-    A lease that ran out is that of a dead worker: its task is published again without a wait. One
-    whose row is locked is being recorded just now, however long that takes.
+    A lease that ran out belonged to a dead worker: its task is published again at once. A broadcast
+    whose row is locked is being expanded, however long that takes.
     """
     died = Q(lease_until__lt=Now())
     overdue = Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)
     lost = Q(published_at=None) | overdue | died
-    idle = Q(lease_until=None) | died
-    waiting = Broadcast.objects.filter(
-        lost,
-        idle,
-        expanded_at=None,
-        message__lane=lane,
-        message__paused_at=None,
-        message__cancelled_at=None,
+    waiting = (
+        Broadcast.objects.unexpanded()
+        .free()
+        .filter(lost, message__lane=lane, message__paused_at=None, message__cancelled_at=None)
     )
     with transaction.atomic():
-        found = list(unlocked(waiting).values_list("pk", "cursor"))
+        found = list(skip_locked(waiting).values_list("pk", "cursor"))
     for pk, cursor in found:
         publisher.publish(tasks.expand_broadcast, pk, queue=lane.queue)
-        # A task may be over before it is noted: one that has recorded a page is not waited for.
+        # A task may have recorded a page before this is noted; then it is not waited for.
         _note(Broadcast.objects.filter(pk=pk, cursor=cursor), published_at=Now())
         _note(Broadcast.objects.filter(died, pk=pk), lease_until=None)
     return len(found)
@@ -159,8 +147,8 @@ def _put(batch: Batch, pks: list[int]) -> None:
 def _publish(batches: list[Batch], publisher: Publisher) -> None:
     """Publish the ids of Batches, and note which of them the broker took.
 
-    A worker that came first and was turned away by a hold has noted that the Batch is to be
-    published again afterwards; that stands.
+    A worker that was turned away by a hold has noted meanwhile that the Batch is to be published
+    again afterwards; that stands.
     """
     taken: list[int] = []
     try:
@@ -168,10 +156,10 @@ def _publish(batches: list[Batch], publisher: Publisher) -> None:
             publisher.publish(tasks.deliver_batch, batch.pk, queue=Lane(batch.lane).queue)
             taken.append(batch.pk)
     finally:
-        _note(Batch.objects.filter(~HELD, pk__among=taken), published_at=Now())
+        _note(Batch.objects.not_held().filter(pk__among=taken), published_at=Now())
 
 
 def _note(rows: QuerySet[Any], **changes: Any) -> None:
-    """Change rows, but wait for none: what is locked is in a worker's hands already."""
+    """Change rows without waiting for a lock: what is locked is in a worker's hands already."""
     with transaction.atomic():
-        rows.model._default_manager.filter(pk__in=unlocked(rows).values("pk")).update(**changes)
+        rows.model._default_manager.filter(pk__in=skip_locked(rows).values("pk")).update(**changes)

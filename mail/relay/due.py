@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 
-from mail.models import Broadcast, Delivery, Lane
+from mail.models import Broadcast, Delivery, Lane, stopped
 
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 
@@ -26,22 +25,23 @@ def due(lane: Lane, limit: int) -> list[tuple[int, int]]:
     return found
 
 
-def unlocked(rows: Rows) -> Rows:
-    """The rows, locked until the transaction ends; what somebody else has locked is left to him."""
+def skip_locked(rows: Rows) -> Rows:
+    """The rows that nobody else has locked, locked until the transaction ends."""
     if connection.features.has_select_for_update_skip_locked:
         return rows.select_for_update(of=("self",), skip_locked=True)
     return rows
 
 
 def _stopped_moments(lane: Lane) -> list[datetime]:
-    """When the rows of stopped broadcasts were due that the relay has yet to turn.
+    """When the rows of stopped broadcasts were due whose flags are still pending.
 
-    Up to a million rows of one moment: they are stepped over, for to read them takes longer with
-    each. What else is due at the same microsecond waits until they are turned.
+    Up to a million rows share one moment. They are stepped over, because reading them would take
+    longer with each. Other mails due at the same microsecond wait until the flags are applied.
     """
-    stopped = Q(message__paused_at__isnull=False) | Q(message__cancelled_at__isnull=False)
-    turning = Broadcast.objects.filter(stopped, message__lane=lane, message__turning=True)
-    return list(turning.order_by("moment").values_list("moment", flat=True))
+    pending = Broadcast.objects.filter(
+        stopped("message__"), message__lane=lane, message__flags_pending=True
+    )
+    return list(pending.order_by("moment").values_list("moment", flat=True))
 
 
 def _between(moments: list[datetime]) -> Iterator[Q]:
@@ -52,14 +52,7 @@ def _between(moments: list[datetime]) -> Iterator[Q]:
 
 
 def _due_at(lane: Lane, moments: Q) -> QuerySet[Delivery, tuple[int, int]]:
-    waiting = Delivery.objects.filter(
-        moments,
-        lane=lane,
-        state=Delivery.State.QUEUED,
-        batch=None,
-        parked=False,
-        due_at__lte=Now(),
-        message__paused_at=None,
-        message__cancelled_at=None,
+    waiting = Delivery.objects.due().filter(
+        moments, lane=lane, message__paused_at=None, message__cancelled_at=None
     )
-    return unlocked(waiting.order_by("due_at", "pk")).values_list("pk", "crashes")
+    return skip_locked(waiting.order_by("due_at", "pk")).values_list("pk", "crashes")

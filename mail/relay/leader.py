@@ -1,4 +1,4 @@
-"""Lead: any number of relays run, one of them leads, under a lease row."""
+"""Leader: any number of relays run; one of them leads, under a lease row."""
 
 import os
 import socket
@@ -15,25 +15,25 @@ LEASE = timedelta(seconds=6)
 RENEW_EVERY = 1.5  # seconds
 
 
-class Lead:
-    """This relay's hold on the lead. Nothing breaks if two lead for a moment."""
+class Leader:
+    """This relay's candidacy. Nothing breaks if two lead for a moment."""
 
     def __init__(self) -> None:
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.renewed_at = float("-inf")
 
-    def holds(self) -> bool:
-        """Take the lead if it is free, keep it if it is ours; return whether it is."""
+    def is_leading(self) -> bool:
+        """Take the lease if it is free and renew it if it is ours; return whether it is ours."""
         if time.monotonic() - self.renewed_at < RENEW_EVERY:
             return True
         mine_or_free = Q(holder=self.holder) | Q(lease_until=None) | Q(lease_until__lt=Now())
-        held = RelayLease.objects.filter(mine_or_free, pk=1).update(
+        leads = RelayLease.objects.filter(mine_or_free, pk=1).update(
             holder=self.holder, lease_until=Now() + LEASE
         )
-        self.renewed_at = time.monotonic() if held else float("-inf")
-        return bool(held)
+        self.renewed_at = time.monotonic() if leads else float("-inf")
+        return bool(leads)
 
-    def release(self) -> None:
-        """Give the lead to whoever is next."""
+    def step_down(self) -> None:
+        """Free the lease for another relay."""
         RelayLease.objects.filter(pk=1, holder=self.holder).update(lease_until=None)
         self.renewed_at = float("-inf")

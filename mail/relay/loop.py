@@ -11,15 +11,16 @@ from django.db import connection
 
 from mail.models import Lane
 from mail.relay import dispatch, maintenance, pending_work
-from mail.relay.leader import Lead
-from mail.relay.pending_work import Work
+from mail.relay.flags import FlagPropagation
+from mail.relay.leader import Leader
+from mail.relay.pending_work import PendingWork
 from mail.relay.publisher import BrokerUnavailable, Publisher
 from mail.relay.rescue import Rescuer
 
 logger = logging.getLogger(__name__)
 
-UPKEEP_EVERY = 0.5  # seconds
-CHECK_EVERY = 5.0
+MAINTENANCE_EVERY = 0.5  # seconds
+CHECK_QUEUES_EVERY = 5.0
 AFTER_TROUBLE = 1.0
 
 
@@ -27,61 +28,57 @@ class Relay:
     """One relay process."""
 
     def __init__(self) -> None:
-        self.lead = Lead()
+        self.leader = Leader()
         self.publisher = Publisher()
         self.rescuer = Rescuer()
-        self.upkeep_at = 0.0
-        self.leads: bool | None = None
+        self.flags = FlagPropagation()
+        self.was_leading: bool | None = None
+        self.maintenance_at = 0.0
+        self.check_queues_at = 0.0
         self.broker_retry_at = 0.0
-        self.check_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Lead whenever the lead is free, until `stop` is set."""
+        """Lead whenever no other relay does, until `stop` is set."""
         while not stop.is_set():
-            stop.wait(self.turn())
+            stop.wait(self.step())
         self.publisher.close()
         try:
-            self.lead.release()
+            self.leader.step_down()
         except DatabaseError:
-            logger.warning("the lead could not be given back")
+            logger.warning("the lease of the leader could not be freed")
         connection.close()
 
-    def turn(self) -> float:
+    def step(self) -> float:
         """Do once whatever is due; return how many seconds to rest."""
         try:
-            if not self._leads():
+            if not self._is_leading():
                 return settings.MAIL_RELAY_INTERVAL + random.random()  # noqa: S311
-            turned, published = self._upkeep(), self._dispatch()
-            return 0 if turned or _is_pressed(published) else settings.MAIL_RELAY_INTERVAL
+            changed, published = self._maintain(), self._dispatch()
+            return 0 if changed or _is_busy(published) else settings.MAIL_RELAY_INTERVAL
         except DatabaseError as error:
-            logger.warning("the database is away: %s", type(error).__name__)
+            logger.warning("the database is unavailable: %s", type(error).__name__)
             connection.close()
-            self.leads = False
+            self.was_leading = False
             return AFTER_TROUBLE
 
-    def _leads(self) -> bool:
-        leads = self.lead.holds()
-        if leads != self.leads:
-            logger.info("relay %s %s", self.lead.holder, "leads" if leads else "waits")
-        self.leads = leads
+    def _is_leading(self) -> bool:
+        leads = self.leader.is_leading()
+        if leads != self.was_leading:
+            logger.info("relay %s %s", self.leader.holder, "leads" if leads else "waits")
+        self.was_leading = leads
         return leads
 
-    def _upkeep(self) -> int:
-        """Carry out a page of what follows from flags and clocks; return how many rows it turned."""
-        if time.monotonic() < self.upkeep_at:
+    def _maintain(self) -> int:
+        """Rescue, and carry out a page of what flags and clocks ask for; return how many rows."""
+        if time.monotonic() < self.maintenance_at:
             return 0
-        busy = self.rescuer.rescue() + maintenance.turn_rows() + maintenance.requeue_unsure()
+        changed = self.rescuer.rescue() + self.flags.apply() + maintenance.requeue_uncertain()
         maintenance.erase_contents()
-        self.upkeep_at = time.monotonic() + (0 if busy else UPKEEP_EVERY)
-        return busy
-
-    def _check_queues(self) -> None:
-        if time.monotonic() >= self.check_at:
-            self.publisher.check()
-            self.check_at = time.monotonic() + CHECK_EVERY
+        self.maintenance_at = time.monotonic() + (0 if changed else MAINTENANCE_EVERY)
+        return changed
 
     def _dispatch(self) -> int:
-        """Publish what is due, receipts first; a broker in trouble is left alone for a moment."""
+        """Publish what is due, receipts first; after trouble with the broker, wait a moment."""
         if time.monotonic() < self.broker_retry_at:
             return 0
         try:
@@ -89,12 +86,12 @@ class Relay:
             self._check_queues()
             return published
         except BrokerUnavailable as error:
-            logger.warning("the broker is away: %s", error)
+            logger.warning("the broker is unavailable: %s", error)
             self.broker_retry_at = time.monotonic() + AFTER_TROUBLE
             return 0
 
-    def _publish(self, work: Work) -> int:
-        """Publish a lane's expansions, then its Batches, behind which an expansion would wait."""
+    def _publish(self, work: PendingWork) -> int:
+        """Publish each lane's expansions before its Batches, or they would wait behind them."""
         published = 0
         for lane in Lane:
             if work.unexpanded:
@@ -105,11 +102,16 @@ class Relay:
                 published += dispatch.dispatch(lane, self.publisher)
         return published
 
+    def _check_queues(self) -> None:
+        if time.monotonic() >= self.check_queues_at:
+            self.publisher.check()
+            self.check_queues_at = time.monotonic() + CHECK_QUEUES_EVERY
 
-def _is_pressed(published: int) -> bool:
-    """Whether a rest would let workers wait: the window of a lane empties fast.
 
-    Else what falls due in a moment shares one turn and one Batch, and each turn leaves the window
-    full or nothing due.
+def _is_busy(published: int) -> bool:
+    """Whether workers would wait while this relay rests: the window of a lane empties fast.
+
+    Otherwise mails due within one interval are dispatched together, in one Batch; each step leaves
+    the window full or nothing due.
     """
     return bool(2 * published >= settings.MAIL_WINDOW)

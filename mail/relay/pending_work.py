@@ -1,4 +1,4 @@
-"""Glance: one query tells what there is to do, so that a relay asks for nothing else.
+"""Pending work: one query tells what there is to do, so that an idle relay asks nothing else.
 
 It may say yes where nothing can be done (the transport is held, the window is full, the Message
 paused); it never says no where something can.
@@ -12,8 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, Q
-from django.db.models.functions import Now
+from django.db.models import Exists
 
 from mail.models import Batch, Broadcast, Delivery, Lane, RelayLease
 
@@ -21,7 +20,7 @@ LANES = list(Lane)
 
 
 @dataclass(frozen=True)
-class Work:
+class PendingWork:
     """What waits for the relay."""
 
     unexpanded: bool = False
@@ -35,34 +34,25 @@ class Work:
         return bool(self.unexpanded or self.due or self.unpublished)
 
 
-def look() -> Work:
+def look() -> PendingWork:
     """See what there is to do, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(*_query(settings.MAIL_REPUBLISH_AFTER))
         found = cursor.fetchone()
     if not found:
-        return Work()
+        return PendingWork()
     unexpanded, *answers = map(bool, found)
     due, unpublished = answers[: len(LANES)], answers[len(LANES) :]
-    return Work(
+    return PendingWork(
         unexpanded, frozenset(compress(LANES, due)), frozenset(compress(LANES, unpublished))
     )
 
 
 @cache
 def _query(republish_after: timedelta) -> tuple[str, tuple[Any, ...]]:
-    """The query and its parameters: always the same, asked many times a second."""
-    questions = [Exists(Broadcast.objects.filter(expanded_at=None))]
-    questions += [_due(lane) for lane in LANES]
-    questions += [_unpublished(lane, republish_after) for lane in LANES]
+    """The query and its parameters, built once per setting: it is asked many times a second."""
+    unpublished = Batch.objects.unclaimed().unpublished()
+    questions = [Exists(Broadcast.objects.unexpanded())]
+    questions += [Exists(Delivery.objects.due().filter(lane=lane)) for lane in LANES]
+    questions += [Exists(unpublished.filter(lane=lane)) for lane in LANES]
     return RelayLease.objects.order_by().values_list(*questions).query.sql_with_params()
-
-
-def _due(lane: Lane) -> Exists:
-    queued = Delivery.objects.filter(lane=lane, state=Delivery.State.QUEUED, batch=None)
-    return Exists(queued.filter(parked=False, due_at__lte=Now()))
-
-
-def _unpublished(lane: Lane, republish_after: timedelta) -> Exists:
-    overdue = Q(published_at=None) | Q(published_at__lt=Now() - republish_after)
-    return Exists(Batch.objects.filter(overdue, lane=lane, closed_at=None, token=None))

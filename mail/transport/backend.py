@@ -1,4 +1,4 @@
-"""Any Django e-mail backend as a transport: django-anymail's, or one of your own (MAIL_BACKEND)."""
+"""Any Django e-mail backend as a connection: django-anymail's, or your own (MAIL_BACKEND)."""
 
 import contextlib
 import smtplib
@@ -10,21 +10,21 @@ from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from mail.transport.base import UNWATCHED, Envelope, Following, Watch, nobody
-from mail.transport.replies import Answer, Phase
+from mail.transport.base import NO_CALLBACKS, Callbacks, Envelope
+from mail.transport.replies import Phase, Reply
 
 NOT_COPIED = {"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"}
 
 
-class BackendTransport:
+class BackendConnection:
     """A Django e-mail backend. What it raises is read for the certainty there is in it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.connection: Any = None
 
-    def open(self, watch: Watch = UNWATCHED) -> Answer | None:
-        """Open the backend's connection, unless it is; see Transport.open."""
+    def open(self, callbacks: Callbacks = NO_CALLBACKS) -> Reply | None:
+        """Open the backend's connection, unless it is; see Connection.open."""
         if self.connection is not None:
             return None
         connection = get_connection(self.path)
@@ -35,23 +35,23 @@ class BackendTransport:
         self.connection = connection
         return None
 
-    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
-        """Hand the stored mail over as an EmailMessage; see Transport.deliver."""
-        if trouble := self.open(watch):
+    def deliver(self, envelope: Envelope, callbacks: Callbacks) -> Reply:
+        """Hand the stored mail over as an EmailMessage; see Connection.deliver."""
+        if trouble := self.open(callbacks):
             return trouble
         try:
             email = stored_email(envelope)
         except Exception as error:
-            return self._answer(Phase.CONTENT, 554, f"content: {type(error).__name__}")
-        watch.before_dot()
+            return self._reply(Phase.CONTENT, 554, f"content: {type(error).__name__}")
+        callbacks.before_end_of_data()
         try:
             count = self.connection.send_messages([email])
         except Exception as error:
             self.close()
             return self._trouble(error, otherwise=Phase.DOT)
         if count == 1:
-            return self._answer(Phase.DOT, 250, "accepted")
-        return self._answer(Phase.DOT, 451, "the backend sent nothing")
+            return self._reply(Phase.DOT, 250, "accepted")
+        return self._reply(Phase.DOT, 451, "the backend sent nothing")
 
     def withdraw(self) -> None:
         """Nothing was announced."""
@@ -63,7 +63,7 @@ class BackendTransport:
                 self.connection.close()
         self.connection = None
 
-    def _trouble(self, error: Exception, *, otherwise: Phase) -> Answer:
+    def _trouble(self, error: Exception, *, otherwise: Phase) -> Reply:
         """A refusal is certain, and so is an HTTP status; any other error is what `otherwise` is.
 
         AnymailRecipientsRefused is known by its name, which ends as smtplib's; it tells no more.
@@ -71,19 +71,19 @@ class BackendTransport:
         if type(error).__name__.endswith("RecipientsRefused"):
             refusals = getattr(error, "recipients", {}).values()
             code, text = next(iter(refusals), (550, b"recipient refused"))
-            return self._answer(Phase.RCPT, code, _decoded(text))
+            return self._reply(Phase.RCPT, code, _decoded(text))
         if isinstance(error, smtplib.SMTPSenderRefused):
-            return self._answer(Phase.MAIL, error.smtp_code, _decoded(error.smtp_error))
+            return self._reply(Phase.MAIL, error.smtp_code, _decoded(error.smtp_error))
         if isinstance(error, smtplib.SMTPAuthenticationError):
-            return self._answer(Phase.AUTH, error.smtp_code, _decoded(error.smtp_error))
+            return self._reply(Phase.AUTH, error.smtp_code, _decoded(error.smtp_error))
         if isinstance(error, smtplib.SMTPResponseException):
-            return self._answer(otherwise, error.smtp_code, _decoded(error.smtp_error))
+            return self._reply(otherwise, error.smtp_code, _decoded(error.smtp_error))
         if isinstance(status := getattr(error, "status_code", None), int):
-            return self._answer(otherwise, _smtp_code(status), f"HTTP {status}")
-        return self._answer(otherwise, None, f"{type(error).__name__}")
+            return self._reply(otherwise, _smtp_code(status), f"HTTP {status}")
+        return self._reply(otherwise, None, f"{type(error).__name__}")
 
-    def _answer(self, phase: Phase, code: int | None, text: str) -> Answer:
-        return Answer.read(phase, code, text, host=self.path)
+    def _reply(self, phase: Phase, code: int | None, text: str) -> Reply:
+        return Reply.parse(phase, code, text, host=self.path)
 
 
 class StoredEmail(EmailMultiAlternatives):

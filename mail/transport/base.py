@@ -1,14 +1,16 @@
-"""What a transport is handed, and what it is."""
+"""What a connection is handed, what it asks of the worker that uses it, and what it is."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from mail.transport.replies import Answer
+from mail.transport.replies import Reply
 
 
 class OutOfTime(Exception):
-    """This process must end, and can wait no longer."""
+    """This process must end and can wait no longer."""
+
+    def __init__(self) -> None:
+        super().__init__("the worker had to end before the server replied")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,69 +22,61 @@ class Envelope:
     content: bytes
 
 
-Following = Callable[[], Envelope | None]
-"""Makes the mail that comes next, if one does; never raises."""
+class Callbacks(Protocol):
+    """What a connection asks of the worker while it delivers one mail, in this order.
 
+    Whatever one of these raises before the end of data stops the mail, unsent; the connection is
+    dropped and the exception passes through.
+    """
 
-def nobody() -> None:
-    """No mail comes next."""
+    def prepare_end_of_data(self) -> Envelope | None:
+        """Called once the server has agreed to the content and only its last octets are missing.
 
-
-class Watch(Protocol):
-    """How a transport tells its claim what it is about to do, and that it lives."""
-
-    def dot_is_near(self) -> None:
-        """Called as soon as nothing but this process can keep the dot from being written.
-
-        What it begins takes its time while the following mail is made. What it raises stops the
-        mail, unsent.
+        Begins the checkpoint that `before_end_of_data` completes. Returns the mail that most
+        likely comes next: a connection that can may announce it in the same write. A connection
+        that writes no content itself does not call it.
         """
 
-    def before_dot(self) -> None:
-        """Called right before the terminating dot; what it raises stops the mail, unsent."""
+    def before_end_of_data(self) -> None:
+        """Called right before the octets that end the data; may be called again.
+
+        Completes the checkpoint. Raises LeaseLost when the mail must not leave.
+        """
 
     def while_waiting(self) -> None:
-        """Called every few seconds while a reply is awaited. Raises OutOfTime.
+        """Called every second while the server is silent. Raises OutOfTime.
 
-        Before the dot that stops the mail, unsent; after it, nobody will know.
+        After the end of data, OutOfTime means that nobody will know what became of the mail.
         """
 
 
-class Unwatched:
-    """The watch of nobody: nothing is claimed yet."""
+class NoCallbacks:
+    """For a connection that is opened before anything is claimed."""
 
-    def dot_is_near(self) -> None:
-        """Nobody prepares for the dot."""
+    def prepare_end_of_data(self) -> Envelope | None:
+        return None
 
-    def before_dot(self) -> None:
-        """Nobody forbids the dot."""
+    def before_end_of_data(self) -> None:
+        """Nothing to complete."""
 
     def while_waiting(self) -> None:
-        """Nobody waits for a sign of life."""
+        """No lease to renew."""
 
 
-UNWATCHED = Unwatched()
+NO_CALLBACKS = NoCallbacks()
 
 
-class Transport(Protocol):
+class Connection(Protocol):
     """One connection to wherever mail goes next. It is kept between mails and Batches."""
 
-    def open(self, watch: Watch = ...) -> Answer | None:
-        """Connect unless connected; the Answer is None when all is well, else what was wrong."""
+    def open(self, callbacks: Callbacks = ...) -> Reply | None:
+        """Connect unless connected; the Reply is None when all is well, else what was wrong."""
 
-    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
-        """Offer one mail and return the answer that decides its fate; never raises for one.
-
-        `following` makes the mail that will most likely come next: a transport that can may
-        announce it in the same write. What `watch` raises before the dot passes through, with the
-        connection dropped.
-        """
+    def deliver(self, envelope: Envelope, callbacks: Callbacks) -> Reply:
+        """Offer one mail and return the reply that decides; raises only what a callback raises."""
 
     def withdraw(self) -> None:
-        """The mail that was announced as the following one does not come after all."""
+        """The mail that was announced as the following one is not delivered after all."""
 
     def close(self) -> None:
-        """Leave politely if possible; nothing that happens here changes an outcome."""
-
-
-TransportFactory = Callable[[], Transport]
+        """Say QUIT if possible; nothing that happens here changes an outcome."""

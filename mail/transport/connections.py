@@ -1,34 +1,35 @@
-"""The connections a worker keeps: one per Celery slot and server, open between Batches."""
-
-import threading
+"""Connections: those that one slot of a worker keeps open between its Batches."""
 
 from django.conf import settings
 
 from mail.models import Lane
-from mail.transport.backend import BackendTransport
-from mail.transport.base import Transport
+from mail.transport.backend import BackendConnection
+from mail.transport.base import Connection
 from mail.transport.config import SmtpServer
-from mail.transport.smtp import SmtpTransport
-
-_kept = threading.local()
+from mail.transport.smtp import SmtpConnection
 
 
-def transport_for(lane: Lane) -> Transport:
-    """This slot's transport for a lane; lanes that name one server share it."""
-    destination = settings.MAIL_BACKEND or settings.MAIL_SERVERS[lane]
-    transports: dict[str | SmtpServer, Transport] = _kept.__dict__.setdefault("transports", {})
-    if destination not in transports:
-        transports[destination] = _new(destination)
-    return transports[destination]
+class Connections:
+    """One connection per server or backend; lanes with the same one share it."""
+
+    def __init__(self) -> None:
+        self.open: dict[str | SmtpServer, Connection] = {}
+
+    def of(self, lane: Lane) -> Connection:
+        """The connection that a lane's mail leaves through; it may not be open yet."""
+        destination = settings.MAIL_BACKEND or settings.MAIL_SERVERS[lane]
+        if destination not in self.open:
+            self.open[destination] = _new(destination)
+        return self.open[destination]
+
+    def close(self) -> None:
+        """Close them all."""
+        while self.open:
+            _, connection = self.open.popitem()
+            connection.close()
 
 
-def close_all() -> None:
-    """Leave every server this slot is connected to."""
-    for transport in _kept.__dict__.pop("transports", {}).values():
-        transport.close()
-
-
-def _new(destination: str | SmtpServer) -> Transport:
+def _new(destination: str | SmtpServer) -> Connection:
     if isinstance(destination, str):
-        return BackendTransport(destination)
-    return SmtpTransport(destination)
+        return BackendConnection(destination)
+    return SmtpConnection(destination)

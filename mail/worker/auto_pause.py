@@ -1,53 +1,59 @@
-"""Refusals: when what a server says of one mail stops all the mails of its Message.
+"""Auto-pause: when a reply to one mail stops all the mails of its Message.
 
-A content that is too large for one recipient is for all; a sender whom the server does not trust
-with one mail it will hardly trust with the rest, and each try costs reputation. So the Message is
-paused, for a person to look at, before a million mails have failed one by one.
+A content that is too large for one recipient is too large for all. A server that does not trust
+the sender of one mail will hardly trust the others, and each try costs reputation. So the Message
+is paused, for a person to look at, before all its mails have failed one by one.
 """
 
-import threading
 from collections import Counter, deque
 
 from mail.models import Message
-from mail.transport.replies import Answer, Outcome, Scope, Verdict
+from mail.transport.classification import Outcome, Scope, Verdict
+from mail.transport.replies import Reply
 
 LOOK_BACK = 200  # mails of a Message, in this slot
 SHARE = 0.05
 MESSAGES = 100  # whose mails are remembered
 
 
-class Refusals(threading.local):
-    """What this slot's servers said lately about the senders of Messages."""
+class AutoPause:
+    """What one slot was told lately about the senders of Messages."""
 
     def __init__(self) -> None:
-        self.mails: Counter[int] = Counter()
-        """How many mails of each Message were offered."""
+        self.offered: Counter[int] = Counter()
+        """How many mails of each Message were offered in earlier Batches."""
         self.refused: dict[int, deque[int]] = {}
-        """Which of them were refused for their sender."""
+        """The numbers of those that were refused for their sender."""
 
-    def stop(self, message: Message, verdict: Verdict, answer: Answer) -> str:
-        """Count one answer; return why its Message must stop, or nothing.
+    def note(self, offered: Counter[int]) -> None:
+        """Add the mails that a Batch has offered, by Message."""
+        for message_id, mails in offered.items():
+            if message_id not in self.offered and len(self.offered) >= MESSAGES:
+                self._forget(next(iter(self.offered)))
+            self.offered[message_id] += mails
 
-        A refusal of the content stops it at once, refusals of the sender when they are more than
-        SHARE of the last LOOK_BACK mails. A mail to one recipient stops by itself.
+    def reason(self, message: Message, verdict: Verdict, reply: Reply, *, offered: int) -> str:
+        """Why the Message must stop after this reply, or nothing.
+
+        `offered` counts its mails in this Batch so far. A refusal of the content stops it at
+        once, refusals of the sender when they are more than SHARE of the last LOOK_BACK mails. A
+        Message with one recipient needs no stopping.
         """
-        if not message.personal and message.recipients <= 1:
-            return ""
-        if message.pk not in self.mails and len(self.mails) >= MESSAGES:
-            self._forget(next(iter(self.mails)))
-        self.mails[message.pk] += 1
         if verdict.outcome is not Outcome.FAILED:
             return ""
+        if not message.personal and message.recipients <= 1:
+            return ""
         if verdict.scope is Scope.MESSAGE:
-            return _said(answer)
-        if verdict.scope is Scope.SENDER and self._refuse(message.pk) > LOOK_BACK * SHARE:
-            self._forget(message.pk)  # whoever resumes it begins afresh
-            return _said(answer)
+            return str(reply)
+        if verdict.scope is Scope.SENDER:
+            number = self.offered[message.pk] + offered
+            if self._refusals(message.pk, number) > LOOK_BACK * SHARE:
+                self._forget(message.pk)  # a person who resumes it begins at zero
+                return str(reply)
         return ""
 
-    def _refuse(self, message_id: int) -> int:
-        """Note that the sender of the last mail was refused; return how often that was lately."""
-        number = self.mails[message_id]
+    def _refusals(self, message_id: int, number: int) -> int:
+        """Note that the sender of the n-th mail was refused; return how often that was lately."""
         lately = self.refused.setdefault(message_id, deque())
         lately.append(number)
         while lately[0] <= number - LOOK_BACK:
@@ -55,11 +61,5 @@ class Refusals(threading.local):
         return len(lately)
 
     def _forget(self, message_id: int) -> None:
-        del self.mails[message_id]
+        self.offered.pop(message_id, None)
         self.refused.pop(message_id, None)
-
-
-def _said(answer: Answer) -> str:
-    return " ".join(
-        filter(None, (str(answer.phase), str(answer.code), answer.enhanced, answer.text))
-    )

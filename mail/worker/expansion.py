@@ -1,8 +1,8 @@
-"""Broadcast: recipients become Deliveries, page by page, inside the database.
+"""Expansion: the recipients of a broadcast become Deliveries, page by page, inside the database.
 
 A page and the cursor that remembers it commit together, so an expansion may be killed anywhere
-and goes on exactly there. A page is one INSERT … SELECT: no recipient passes through Python. The
-first page is a small one, so that its mails leave while the others are recorded.
+and continues exactly there. A page is one INSERT … SELECT: no recipient passes through Python. The
+first page is small, so that its mails leave while the others are recorded.
 """
 
 import time
@@ -11,25 +11,24 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, Count, F, Max, Q, QuerySet, Value, When
+from django.db.models import Case, Count, F, Max, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Left, Now
 
 from mail import audiences
-from mail.models import Broadcast, Delivery, Message
+from mail.models import Broadcast, Delivery, Message, stopped
 
 PAGE = 20_000  # recipients in one transaction
 FIRST_PAGE = 500  # a task of its own: the first mails leave while the others are recorded
 SECONDS = 1.0  # of work in one task: about a Batch, so that a worker of one slot sends in between
-LEASE = timedelta(seconds=10)  # for one page; who takes longer is waited for at its row
+LEASE = timedelta(seconds=10)  # for one page; a page that takes longer keeps its row locked
 
 
 def expand(message_id: int, *, is_stopping: Callable[[], bool]) -> int:
     """Record pages of a broadcast until it is done, stopped, or time is up; return how many rows.
 
-    While another worker expands it, nothing is done.
+    Does nothing while another worker expands it.
     """
-    free = Q(lease_until=None) | Q(lease_until__lt=Now())
-    mine = Broadcast.objects.filter(free, pk=message_id, expanded_at=None)
+    mine = Broadcast.objects.unexpanded().free().filter(pk=message_id)
     if not mine.update(lease_until=Now() + LEASE):
         return 0
     recorded, ends_at = 0, time.monotonic() + SECONDS
@@ -62,17 +61,17 @@ def expand_page(message_id: int) -> int | None:
         Broadcast.objects.filter(pk=message_id).update(
             cursor=found["last"], lease_until=Now() + LEASE
         )
-        _count(message_id, rows=rows, folded=found["count"] - rows)
+        _count(message_id, rows=rows, duplicates=found["count"] - rows)
         return rows
 
 
 def _set_up_page() -> None:
-    """Let this transaction hold up nobody.
+    """Let this transaction block nobody.
 
-    Its commit waits for no disk: a crash of the database takes a page and its cursor together,
-    and nothing that came of the page, since what binds its rows commits later and does wait.
-    Foreign keys are checked by the INSERT, not at the commit, when the row of the Message is locked
-    and a pause, or the end of a Batch, would wait for it.
+    Its commit does not wait for the disk: a crash of the database loses a page and its cursor
+    together, and nothing that followed from the page, since binding its rows commits later and
+    does wait. Foreign keys are checked by the INSERT instead of the commit, when the row of the
+    Message is locked and a pause, or the end of a Batch, would have to wait.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -80,18 +79,16 @@ def _set_up_page() -> None:
 
 
 def _locked(message_id: int) -> Broadcast:
-    content = [f"message__{name}" for name in ("mime", "text", "html")]
-    broadcasts = Broadcast.objects.select_related("message").defer(*content)
-    return broadcasts.select_for_update(of=("self",)).get(pk=message_id)
+    broadcasts = Broadcast.objects.deferring_content().select_for_update(of=("self",))
+    return broadcasts.get(pk=message_id)
 
 
-def _count(message_id: int, *, rows: int, folded: int) -> None:
-    """Carry a page into the counts; a flag that was set meanwhile has the relay turn its rows."""
-    stopped = Q(paused_at__isnull=False) | Q(cancelled_at__isnull=False)
+def _count(message_id: int, *, rows: int, duplicates: int) -> None:
+    """Add a page to the counts; if the Message was stopped meanwhile, its new rows are next."""
     Message.objects.filter(pk=message_id).update(
         queued=F("queued") + rows,
-        folded=F("folded") + folded,
-        turning=Case(When(stopped, then=True), default=F("turning")),
+        duplicates=F("duplicates") + duplicates,
+        flags_pending=Case(When(stopped(), then=True), default=F("flags_pending")),
     )
 
 

@@ -1,83 +1,74 @@
-"""Copies: what leaves for each recipient of a claimed Batch.
+"""Rendering: the mail that leaves for each Delivery of a claimed Batch.
 
-A broadcast is read once and filled for each; mails with a content of their own are read a few at
-a time, so that a Batch of large ones is never held in memory as a whole.
+A broadcast is read once and filled for each recipient; mails with a content of their own are read
+a few at a time, so that a Batch of large ones is never in memory as a whole.
 """
 
 from itertools import dropwhile
-from uuid import UUID
 
 from django.conf import settings
 
 from mail.content.template import Skeleton
 from mail.models import Message
 from mail.transport.base import Envelope
-from mail.worker.claims import Bound, Claim
+from mail.worker.claims import Claim, ClaimedDelivery
+from mail.worker.slot import LastTemplate
 
 READ_AHEAD = 1_000_000  # octets of content
 
 
 class ContentErased(LookupError):
-    """The content was erased when its time was over; nothing is left to send."""
+    """The content was erased when its retention time was over; nothing is left to send."""
 
 
-_latest: dict[UUID, Skeleton] = {}
-"""The broadcast this process sent last, which it most likely goes on with. Content never changes.
+class Renderer:
+    """Renders the mails of one claim."""
 
-Once erased it is not sent any more; it is forgotten with the next broadcast or the process.
-"""
-
-
-class Copies:
-    """The mails of one claim."""
-
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, last_template: LastTemplate) -> None:
         self.claim = claim
-        self.skeletons: dict[int, Skeleton] = {}
+        self.last_template = last_template
+        self.templates: dict[int, Skeleton] = {}
         self.contents: dict[int, bytes] = {}
-        self.made: tuple[int, Envelope] | None = None
+        self.rendered: tuple[int, Envelope] | None = None
         self.redirect_to = settings.MAIL_REDIRECT_TO
 
-    def of(self, delivery: Bound) -> Envelope:
-        """The mail of one recipient; asked again right away, the very same.
+    def render(self, delivery: ClaimedDelivery) -> Envelope:
+        """The mail of one recipient; called again for the same one, the same object.
 
-        Raises ContentErased, and whatever is wrong with what fills it.
+        Raises ContentErased, and ValueError for a name that no header can carry.
         """
-        if self.made is None or self.made[0] != delivery.pk:
-            self.made = delivery.pk, self._make(delivery)
-        return self.made[1]
-
-    def _make(self, delivery: Bound) -> Envelope:
-        message = self.claim.messages[delivery.message_id]
-        if message.personal:
-            content = self._skeleton(message).fill(
-                name=delivery.name,
-                address=delivery.address,
-                message_id=message.message_id_for(delivery.pk),
+        if self.rendered is None or self.rendered[0] != delivery.pk:
+            message = self.claim.messages[delivery.message_id]
+            envelope = Envelope(
+                sender=message.envelope_from,
+                recipient=self.redirect_to or delivery.address,
+                content=self._content(message, delivery),
             )
-        else:
-            content = self._stored(message)
-        return Envelope(
-            sender=message.envelope_from,
-            recipient=self.redirect_to or delivery.address,
-            content=content,
+            self.rendered = delivery.pk, envelope
+        return self.rendered[1]
+
+    def _content(self, message: Message, delivery: ClaimedDelivery) -> bytes:
+        if not message.personal:
+            return self._stored(message)
+        template = self.templates.get(message.pk) or self._template(message)
+        before, after = message.message_id_around
+        return template.fill(
+            name=delivery.name,
+            address=delivery.address,
+            message_id=f"{before}{delivery.pk}{after}",
         )
 
-    def _skeleton(self, message: Message) -> Skeleton:
-        if message.pk not in self.skeletons:
-            self.skeletons[message.pk] = self._kept(message) or self._cut(message)
-        return self.skeletons[message.pk]
+    def _template(self, message: Message) -> Skeleton:
+        kept = None if message.erased_at else self.last_template.get(message.uuid)
+        self.templates[message.pk] = kept or self._compile(message)
+        return self.templates[message.pk]
 
-    def _kept(self, message: Message) -> Skeleton | None:
-        return None if message.erased_at else _latest.get(message.uuid)
-
-    def _cut(self, message: Message) -> Skeleton:
+    def _compile(self, message: Message) -> Skeleton:
         stored = self._stored(message)
-        skeleton = Skeleton(stored)
+        template = Skeleton(stored)
         if len(stored) <= READ_AHEAD:
-            _latest.clear()
-            _latest[message.uuid] = skeleton
-        return skeleton
+            self.last_template.keep(message.uuid, template)
+        return template
 
     def _stored(self, message: Message) -> bytes:
         if message.pk not in self.contents:
@@ -87,7 +78,7 @@ class Copies:
         return self.contents[message.pk]
 
     def _read(self, message: Message) -> dict[int, bytes]:
-        """The content of a Message and of those that come next, as far as READ_AHEAD goes."""
+        """The content of a Message and of those that come next, up to READ_AHEAD octets."""
         pks, room = [message.pk], READ_AHEAD
         for following in dropwhile(lambda pk: pk != message.pk, self.claim.messages):
             room -= self.claim.messages[following].octets

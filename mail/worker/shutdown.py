@@ -1,9 +1,9 @@
-"""Stopping: how a Celery child learns that its worker has been told to end.
+"""Shutdown: how the slots of a worker learn that it was told to end.
 
 Celery's prefork children get no signal at a warm shutdown, and Celery waits for them as long as
-they take. They share the moment of that signal instead, in memory that was mapped before they
-were forked. A worker ends within ten seconds: its slots give up what they wait for in time to
-write down what is known, and what then still runs is ended, for the rescue to settle.
+they take. So they share the time of that signal, in memory mapped before they were forked. A
+worker ends within ten seconds: its slots stop waiting early enough to write down what is known.
+Whatever still runs after that is killed, and the rescue settles its Batches.
 """
 
 import logging
@@ -18,15 +18,14 @@ from typing import Any
 from billiard import active_children
 from celery.signals import worker_process_shutdown, worker_shutting_down
 
-from mail.transport import connections
-from mail.worker import checkpoint
+from mail.worker.slot import SLOT
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 6.0  # seconds for the mail in hand; whoever waits looks at it every second
-LAST = 9.5
+PATIENCE = 6.0  # seconds for the mail in hand; slots that wait check it every second
+LAST = 9.5  # seconds until whatever still runs is killed
 
-_told_at = multiprocessing.Value("d", 0, lock=False)  # on the clock that all processes share
+_told_at = multiprocessing.Value("d", 0, lock=False)  # time.monotonic(), the same in all processes
 
 
 def is_stopping() -> bool:
@@ -35,7 +34,7 @@ def is_stopping() -> bool:
 
 
 def is_out_of_time() -> bool:
-    """Whether it was told so long ago that nothing may be waited for any more."""
+    """Whether it was told so long ago that nothing may be waited for any longer."""
     return is_stopping() and time.monotonic() - _told_at.value > PATIENCE
 
 
@@ -43,15 +42,15 @@ def is_out_of_time() -> bool:
 def _stop(**_: Any) -> None:
     if not is_stopping():
         _told_at.value = time.monotonic()
-        watchdog = threading.Timer(LAST, _end)
-        watchdog.daemon = True
-        watchdog.start()
+        timer = threading.Timer(LAST, _kill)
+        timer.daemon = True
+        timer.start()
 
 
-def _end() -> None:
-    """End this process and its children as they are, if they have not ended by themselves."""
+def _kill() -> None:
+    """Kill this process and its children, unless they have ended."""
     if is_out_of_time():
-        logger.error("not at an end after %s seconds, ended with mail in hand", LAST)
+        logger.error("still running after %s s; killed with a delivery in flight", LAST)
         for pid in filter(None, (child.pid for child in active_children())):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -60,5 +59,4 @@ def _end() -> None:
 
 @worker_process_shutdown.connect
 def _leave(**_: Any) -> None:
-    connections.close_all()
-    checkpoint.close()
+    SLOT.close()

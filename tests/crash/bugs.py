@@ -77,8 +77,8 @@ def _publish_without_looking() -> None:
 def _ignore_a_lost_lease() -> None:
     from contextlib import suppress
 
-    from mail.worker.checkpoint import LeaseLost
     from mail.worker.claims import Claim
+    from mail.worker.lease import LeaseLost
 
     before_dot = Claim.before_dot
 
@@ -99,7 +99,7 @@ BUGS = {
     "acknowledge-early": Bug(
         "a task is acknowledged before its Batch is claimed, and no id is published again",
         _acknowledge_early,
-        "test_once.py::test_c6_a_task_that_dies_with_its_worker_comes_again",
+        "test_once.py::test_c6_a_task_that_dies_with_its_worker_is_resent",
     ),
     "claim-without-condition": Bug(
         "a claim takes a Batch that has an owner",

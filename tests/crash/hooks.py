@@ -93,7 +93,7 @@ def install() -> None:
     """Wrap what the environment of this process asks for; let no rescue wait for its turn."""
     from mail.relay import loop
 
-    loop.UPKEEP_EVERY = 0.2
+    loop.MAINTENANCE_EVERY = 0.2
     if os.environ.get("CRASH_AT"):
         _install_web()
         _install_relay()
@@ -155,11 +155,11 @@ def _install_claim() -> None:
 
 def _install_dialogue() -> None:
     from mail.transport import smtp
-    from mail.transport.smtp import SmtpTransport
-    from mail.transport.wire import Dialogue
+    from mail.transport.smtp import SmtpConnection
+    from mail.transport.wire import Wire
 
-    transact, write = SmtpTransport._transact, SmtpTransport._write_content
-    hear, send = SmtpTransport._hear, Dialogue.send
+    transact, write = SmtpConnection._transact, SmtpConnection._write_content
+    hear, send = SmtpConnection._hear, Wire.send
 
     def hooked_transact(self: Any, envelope: Any, *rest: Any) -> Any:
         _hand.recipient = envelope.recipient
@@ -169,13 +169,13 @@ def _install_dialogue() -> None:
         _hand.in_content = True
         write(self, *given)
 
-    def hooked_send(self: Dialogue, data: bytes, *, patience: float) -> None:
+    def hooked_send(self: Wire, data: bytes, *, patience: float) -> None:
         send(self, data, patience=patience)
         if getattr(_hand, "in_content", False):
             _hand.in_content = False
             arrive("body")
 
-    def hooked_hear(self: Any, dialogue: Dialogue, phase: Phase, *expected: int) -> Any:
+    def hooked_hear(self: Any, dialogue: Wire, phase: Phase, *expected: int) -> Any:
         if phase is Phase.DOT:
             arrive("dot")
         answer = hear(self, dialogue, phase, *expected)
@@ -184,23 +184,23 @@ def _install_dialogue() -> None:
         return answer
 
     smtp.CHUNK = 8  # so that the content of a small mail, too, leaves in two writes
-    SmtpTransport._transact = hooked_transact  # type: ignore[method-assign]
-    SmtpTransport._write_content = hooked_write  # type: ignore[method-assign]
-    SmtpTransport._hear = hooked_hear  # type: ignore[method-assign]
-    Dialogue.send = hooked_send  # type: ignore[method-assign]
+    SmtpConnection._transact = hooked_transact  # type: ignore[method-assign]
+    SmtpConnection._write_content = hooked_write  # type: ignore[method-assign]
+    SmtpConnection._hear = hooked_hear  # type: ignore[method-assign]
+    Wire.send = hooked_send  # type: ignore[method-assign]
 
 
 def _install_poison(pattern: str) -> None:
-    from mail.transport.smtp import SmtpTransport
+    from mail.transport.smtp import SmtpConnection
 
-    transact = SmtpTransport._transact
+    transact = SmtpConnection._transact
 
     def deadly(self: Any, envelope: Any, *rest: Any) -> Any:
         if fnmatchcase(envelope.recipient, pattern):
             os.kill(os.getpid(), signal.SIGKILL)
         return transact(self, envelope, *rest)
 
-    SmtpTransport._transact = deadly  # type: ignore[method-assign]
+    SmtpConnection._transact = deadly  # type: ignore[method-assign]
 
 
 def _install_hang(seconds: float) -> None:

@@ -16,7 +16,7 @@ NAMES = [f"user{number}" for number in range(4)]
 ADDRESSES = [f"{name}@example.com" for name in NAMES]
 
 
-def test_c6_a_task_that_dies_with_its_worker_comes_again(stage: Stage, smtp: SmtpServer):
+def test_c6_a_task_that_dies_with_its_worker_is_resent(stage: Stage, smtp: SmtpServer):
     at = stage.point("task")
     stage.relay()
     victim = stage.worker("-c", "1", **at.environ)

@@ -39,7 +39,7 @@ def test_a_paused_broadcast_stops_and_goes_on_where_it_was(running: Message, smt
     wait_until(stands_still, what="the workers to stop")
     told = len(smtp.taken)
     wait_until(lambda: not still_turning(running), what="the rows to be turned")
-    parked = running.deliveries.filter(parked=True, state="queued").count()
+    parked = running.deliveries.filter(paused=True, state="queued").count()
 
     assert told - told_at_pause <= 20  # the mails in the workers' hands, not their Batches
     assert parked == SUBSCRIBERS - told
@@ -62,4 +62,4 @@ def test_a_cancelled_broadcast_never_tells_the_rest(running: Message, smtp: Smtp
 
 def still_turning(message: Message) -> bool:
     message.refresh_from_db()
-    return message.turning
+    return message.flags_pending

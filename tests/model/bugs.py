@@ -41,8 +41,8 @@ def _rescue_ignores_begun() -> None:
 def _rescue_trusts_lost_marks() -> None:
     known = rescue.settlement
 
-    def careless(open_ids: Any, *, marks_missing: bool, **cursor: Any) -> Settlement:
-        return known(open_ids, marks_missing=False, **cursor)
+    def careless(open_ids: Any, *, checkpoints_missing: bool, **cursor: Any) -> Settlement:
+        return known(open_ids, checkpoints_missing=False, **cursor)
 
     rescue.settlement = careless
 

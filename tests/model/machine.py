@@ -16,6 +16,7 @@ from mail.kinds import Kind
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
 from mail.outbox import KeyConflict, NotResumable
 from mail.relay import dispatch, maintenance
+from mail.relay.flags import FlagPropagation
 from mail.relay.publisher import BrokerUnavailable
 from tests.model import ledger
 from tests.model.outside import REPLIES, Reply
@@ -176,7 +177,7 @@ class MailMachine(RuleBasedStateMachine):
             if known.mails[pk].batch != batch:
                 bound[batch].append(pk)
         for batch, pks in bound.items():
-            event = ledger.Joined if batch in known.batches else ledger.Bound
+            event = ledger.Joined if batch in known.batches else ledger.ClaimedDelivery
             self._tell(event(batch, pks))
 
     def _dispatch(self, lane: Lane) -> None:
@@ -203,9 +204,9 @@ class MailMachine(RuleBasedStateMachine):
     def keep_up(self, waits: bool) -> None:
         if waits:
             self.world.pass_by(WAIT_OVER)
-        maintenance.turn_rows()
+        FlagPropagation().apply()
         self._tell(ledger.Turned())
-        maintenance.requeue_unsure()
+        maintenance.requeue_uncertain()
         self._tell(ledger.Requeued(self._moved_to("queued")))
         maintenance.erase_contents()
 
@@ -376,7 +377,7 @@ class MailMachine(RuleBasedStateMachine):
         unsure = Delivery.objects.filter(state="uncertain", due_at__isnull=False)
         assert not unsure.filter(message__cancelled_at=None).exists()
         for one in Broadcast.objects.filter(message__cancelled_at=None).select_related("message"):
-            assert (one.message.recipients, one.message.folded) == (TOLD, FOLDED), "I8"
+            assert (one.message.recipients, one.message.duplicates) == (TOLD, FOLDED), "I8"
         ledger.check(self.world.ledger)
         for mail in self.world.ledger.mails.values():
             if self.world.ledger.messages[mail.message].holds and not mail.doubts:

@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 
 from mail.models import Batch, Broadcast, Delivery, Message, Transport
 from mail.relay.publisher import BrokerUnavailable
-from mail.transport.base import Envelope, Following, Watch, nobody
-from mail.transport.replies import Answer, Phase
+from mail.transport.base import Callbacks, Envelope, Following, nobody
+from mail.transport.replies import Phase, Reply
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Reply:
     `state` None: the trouble is not this mail's, and its row stays as it is.
     """
 
-    answer: Answer
+    answer: Reply
     state: str | None
     takes: bool = False
 
@@ -33,7 +33,7 @@ class Reply:
 def reply(
     state: str | None, phase: Phase, code: int | None = None, *, enhanced: str = "", takes=False
 ) -> Reply:
-    answer = Answer(phase=phase, code=code, enhanced=enhanced, text="as told", host="mx:25")
+    answer = Reply(phase=phase, code=code, enhanced=enhanced, text="as told", host="mx:25")
     return Reply(answer, state, takes)
 
 
@@ -68,10 +68,12 @@ class FakeTransport:
         self.script: list[Reply | Exception] = []
         self.last: Reply | None = None
 
-    def open(self) -> Answer | None:
+    def open(self) -> Reply | None:
         return None
 
-    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
+    def deliver(
+        self, envelope: Envelope, watch: Callbacks, following: Following = nobody
+    ) -> Reply:
         told = self.script.pop(0) if self.script else TAKEN
         self.last = None
         self.point("mail offered, no dot")

@@ -48,7 +48,7 @@ def test_i9_the_record_refuses_a_move_that_is_no_arrow():
 @given(IDS, st.integers(0, 13), st.booleans())
 def test_i4_at_most_one_mail_of_a_dead_worker_is_uncertain(ids, through, begun):
     """I4: and none is forgotten, none counted twice, none that was passed is sent again."""
-    known = states.settlement(ids, through_id=through, begun=begun, marks_missing=False)
+    known = states.settlement(ids, through_id=through, begun=begun, checkpoints_missing=False)
 
     assert [*known.accepted, *known.uncertain, *known.unsent] == ids
     assert len(known.uncertain) <= 1
@@ -60,14 +60,14 @@ def test_i4_at_most_one_mail_of_a_dead_worker_is_uncertain(ids, through, begun):
 @given(IDS, st.integers(0, 13), st.booleans())
 def test_i4_without_marks_nothing_above_the_cursor_is_called_unsent(ids, through, begun):
     """I4: if PostgreSQL crashed since the claim."""
-    known = states.settlement(ids, through_id=through, begun=begun, marks_missing=True)
+    known = states.settlement(ids, through_id=through, begun=begun, checkpoints_missing=True)
 
     assert not known.unsent
     assert list(known.uncertain) == [pk for pk in ids if pk > through]
 
 
 @given(IDS, st.integers(0, 13), st.booleans(), st.booleans())
-def test_the_rule_of_the_rescue_is_the_models(ids, through, begun, marks_missing):
+def test_the_rule_of_the_rescue_is_the_models(ids, through, begun, checkpoints_missing):
     """Two ways to say it: the code's, and that of the model of the design."""
     before = ledger.Ledger(
         {1: ledger.Policy(holds=False)},
@@ -75,8 +75,10 @@ def test_the_rule_of_the_rescue_is_the_models(ids, through, begun, marks_missing
         {7: ledger.Parcel(worker=1, begun=begun, through=through)},
     )
 
-    after = ledger.step(ledger.Settled(7, marks_missing), before)
-    known = states.settlement(ids, through_id=through, begun=begun, marks_missing=marks_missing)
+    after = ledger.step(ledger.Settled(7, checkpoints_missing), before)
+    known = states.settlement(
+        ids, through_id=through, begun=begun, checkpoints_missing=checkpoints_missing
+    )
 
     assert {pk: mail.state for pk, mail in after.mails.items()} == {
         **dict.fromkeys(known.accepted, "sent"),
@@ -94,5 +96,5 @@ def test_the_rule_of_the_rescue_is_the_models(ids, through, begun, marks_missing
         (OnUncertain.HOLD, 1, False),
     ],
 )
-def test_an_uncertain_mail_comes_again_once_unless_its_kind_holds(policy, before, again):
-    assert states.comes_again(policy, before) is again
+def test_an_uncertain_mail_is_resent_once_unless_its_kind_holds(policy, before, again):
+    assert states.is_resent(policy, before) is again

@@ -18,7 +18,7 @@ from mail.ledger.states import State
 from mail.models import Batch, Delivery, Message
 from mail.relay import rescue
 from mail.relay.rescue import Rescuer
-from mail.transport.replies import Answer
+from mail.transport.replies import Reply
 from mail.worker import batch_run, checkpoint, claims, expansion, results
 from mail.worker.claims import Claim
 from tests.model import ledger
@@ -271,7 +271,7 @@ class Worker:
             self.hiccup = ""
             raise OperationalError("the database went away")
 
-    def _wrote_settle_one(self, claim: Claim, row: Delivery, answer: Answer, _: Any) -> None:
+    def _wrote_settle_one(self, claim: Claim, row: Delivery, answer: Reply, _: Any) -> None:
         told = self.transport.last
         if told is None or answer is not told.answer:  # the content could not be made
             assert not self.world.ledger.is_owned(claim.batch_id, self.number)

@@ -7,9 +7,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
-from mail.transport import connections
 from mail.transport.config import SmtpServer as Server
-from mail.worker import batch_run, checkpoint, results
+from mail.worker.slot import SLOT, Pace
 from tests.db.mail.delivering import Script
 from tests.harness.smtp import SmtpServer
 
@@ -23,7 +22,7 @@ def transactional_db(django_db_setup: None, django_db_blocker) -> Iterator[None]
     """
     with django_db_blocker.unblock():
         yield
-        checkpoint.close()
+        SLOT.close()
         connection.close()
         for model in (Attempt, Delivery, Batch, Broadcast, Message, Transport, RelayLease):
             model.objects.all().delete()
@@ -33,18 +32,19 @@ def transactional_db(django_db_setup: None, django_db_blocker) -> Iterator[None]
 
 
 @pytest.fixture(autouse=True)
-def no_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mail was lost or refused before, and no Batch measured."""
-    monkeypatch.setattr(results, "_measured_at", {})
-    monkeypatch.setattr(batch_run, "_losses", batch_run.Losses())
-    monkeypatch.setattr(batch_run, "_refusals", batch_run.Refusals())
+def fresh_slot() -> Iterator[None]:
+    """The slot of this thread has sent nothing before, and leaves no connection open."""
+    SLOT.__init__()  # type: ignore[misc]
+    SLOT.pace = Pace()
+    yield
+    SLOT.close()
 
 
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
-    """The transport of both lanes: it takes every mail, unless told otherwise."""
+    """The connection of both lanes: it accepts every mail, unless told otherwise."""
     script = Script()
-    monkeypatch.setattr(batch_run, "transport_for", lambda lane: script)
+    monkeypatch.setattr(SLOT.connections, "of", lambda lane: script)
     return script
 
 
@@ -54,4 +54,3 @@ def mail_server(smtp: SmtpServer, settings) -> Iterator[SmtpServer]:
     settings.MAIL_SERVERS = {lane: Server.parse(smtp.url, name="EMAIL_URL") for lane in Lane}
     yield smtp
     smtp.clear_rules()
-    connections.close_all()

@@ -1,4 +1,4 @@
-"""What the tests of delivery share: Batches at hand, and a transport that answers by a script."""
+"""What the tests of delivery share: Batches at hand, and a connection that replies by a script."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,33 +11,37 @@ from mail import outbox
 from mail.kinds import Kind
 from mail.models import Batch, Delivery, Lane, Message, Transport
 from mail.relay import dispatch
-from mail.transport.base import Envelope, Following, Watch, nobody
-from mail.transport.replies import Answer, Phase
+from mail.transport.base import Callbacks, Envelope
+from mail.transport.replies import Phase, Reply
 from mail.worker import batch_run, claims
+from mail.worker.accepted import Accepted
+from mail.worker.batch_run import BatchRun
 from mail.worker.claims import Claim
+from mail.worker.results import Results
+from mail.worker.slot import SLOT, Slot
 from tests.unit.mail.mails import RECEIPT, receipt
 
 State = Delivery.State
-TAKEN = Answer(phase=Phase.DOT, code=250, enhanced="2.0.0", text="taken", host="mx:25")
-LOST = Answer(phase=Phase.DOT, text="closed", host="mx:25")
+TAKEN = Reply(phase=Phase.DOT, code=250, enhanced="2.0.0", text="taken", host="mx:25")
+LOST = Reply(phase=Phase.DOT, text="closed", host="mx:25")
 
 
-def said(code: int, enhanced: str = "", *, phase: Phase = Phase.RCPT, text: str = "") -> Answer:
-    return Answer(phase=phase, code=code, enhanced=enhanced, text=text, host="mx:25")
+def said(code: int, enhanced: str = "", *, phase: Phase = Phase.RCPT, text: str = "") -> Reply:
+    return Reply(phase=phase, code=code, enhanced=enhanced, text=text, host="mx:25")
 
 
 class Script:
-    """A transport that answers by recipient, and asks the watch before a dot as the real ones do.
+    """A connection that replies by recipient, and asks the callbacks as the real ones do.
 
-    What is set for an address is an Answer, an exception to raise, or a function of the watch.
+    What is set for an address is a Reply, an exception to raise, or a function of the callbacks.
     """
 
     def __init__(self) -> None:
-        self.answers: dict[str, Answer | Exception | Callable[[Watch], Answer]] = {}
-        self.otherwise: Answer | Callable[[Watch], Answer] = TAKEN
+        self.replies: dict[str, Reply | Exception | Callable[[Callbacks], Reply]] = {}
+        self.otherwise: Reply | Callable[[Callbacks], Reply] = TAKEN
         self.offered: list[Envelope] = []
-        self.closed: Answer | None = None
-        """What opening answers; None: it works."""
+        self.closed: Reply | None = None
+        """What opening it returns; None: it works."""
         self.opened: list[int] = []
         """How many Batches were claimed whenever it was opened."""
 
@@ -46,29 +50,29 @@ class Script:
         """The local parts of the recipients offered, in order."""
         return [envelope.recipient.partition("@")[0] for envelope in self.offered]
 
-    def on(self, name: str, answer: Answer | Exception | Callable[[Watch], Answer]) -> None:
-        self.answers[f"{name}@example.com"] = answer
+    def on(self, name: str, reply: Reply | Exception | Callable[[Callbacks], Reply]) -> None:
+        self.replies[f"{name}@example.com"] = reply
 
-    def open(self, watch: Watch | None = None) -> Answer | None:
+    def open(self, callbacks: Callbacks | None = None) -> Reply | None:
         self.opened.append(Batch.objects.exclude(token=None).filter(closed_at=None).count())
         return self.closed
 
-    def deliver(self, envelope: Envelope, watch: Watch, following: Following = nobody) -> Answer:
+    def deliver(self, envelope: Envelope, callbacks: Callbacks) -> Reply:
         self.offered.append(envelope)
-        answer = self.answers.get(envelope.recipient, self.otherwise)
-        if isinstance(answer, Exception):
-            raise answer
-        if not isinstance(answer, Answer):
-            return answer(watch)
-        if answer.phase is Phase.DOT:
-            watch.before_dot()
-        return answer
+        reply = self.replies.get(envelope.recipient, self.otherwise)
+        if isinstance(reply, Exception):
+            raise reply
+        if not isinstance(reply, Reply):
+            return reply(callbacks)
+        if reply.phase is Phase.DOT:
+            callbacks.before_end_of_data()
+        return reply
 
     def withdraw(self) -> None:
         """Nothing was announced."""
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """Nothing to close."""
 
 
 def send(*names: str, kind: Kind = RECEIPT, **options: Any) -> Message:
@@ -83,9 +87,27 @@ def bind(lane: Lane = Lane.TRANSACTIONAL) -> Batch:
 
 
 def take(batch: Batch) -> Claim:
-    claim = claims.take(batch.pk)
+    claim = claims.take(batch.pk, sessions=SLOT.sessions)
     assert claim is not None
     return claim
+
+
+def accepted_of(claim: Claim, *, after: float, reply: Reply = TAKEN) -> list[Accepted]:
+    """All Deliveries of a claim, accepted so many seconds after it."""
+    at = claim.lease.taken_at + after
+    return [Accepted(one, reply, at) for one in claim.deliveries]
+
+
+def results_of(claim: Claim, accepted: list[Accepted]) -> Results:
+    """What a worker knows that had these accepted."""
+    results = Results(claim)
+    results.accepted = accepted
+    return results
+
+
+def run_of(batch: Batch, slot: Slot = SLOT) -> BatchRun:
+    """A claimed Batch that is about to be delivered."""
+    return BatchRun(take(batch), slot, is_stopping=lambda: False)
 
 
 def deliver(batch: Batch, *, is_stopping: Callable[[], bool] = lambda: False) -> Batch:

@@ -4,11 +4,18 @@ from datetime import timedelta
 
 import pytest
 
+from mail.ledger import transitions
 from mail.models import Delivery, Message
-from mail.transport.replies import Answer, Phase
-from mail.worker import accepted, results
-from mail.worker.accepted import Accepted
-from tests.db.mail.delivering import TAKEN, assert_counts_agree, bind, send, take
+from mail.transport.replies import Phase, Reply
+from mail.worker import accepted
+from tests.db.mail.delivering import (
+    accepted_of,
+    assert_counts_agree,
+    bind,
+    results_of,
+    send,
+    take,
+)
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -18,16 +25,14 @@ State = Delivery.State
 def test_a_250_is_written_with_its_reply_and_its_moment():
     send("kim", "lee")
     claim = take(bind())
-    odd = Answer(
-        phase=Phase.DOT, code=250, enhanced="2.0.0", text="{\"a\\b\",c} 'd' %s", host="mx"
-    )
+    odd = Reply(phase=Phase.DOT, code=250, enhanced="2.0.0", text="{\"a\\b\",c} 'd' %s", host="mx")
 
-    results.close(claim, [Accepted(one, odd, 1.25) for one in claim.deliveries])
+    results_of(claim, accepted_of(claim, after=1.25, reply=odd)).close()
 
     for row in Delivery.objects.all():
         assert (row.state, row.code, row.enhanced, row.host) == ("sent", "250", "2.0.0", "mx")
         assert row.reply == odd.text
-        assert row.settled_at == claim.claimed_at + timedelta(seconds=1.25)
+        assert row.settled_at == claim.lease.claimed_at + timedelta(seconds=1.25)
     assert_counts_agree()
 
 
@@ -37,14 +42,14 @@ def test_i5_a_late_250_stands_beside_those_of_the_others(other: State):
     message = send("kim", "lee", "park")
     claim = take(bind())
     lee = Delivery.objects.get(address="lee@example.com")
-    results.record.settle(Delivery.objects.filter(pk=lee.pk), State.UNCERTAIN)
+    transitions.settle(Delivery.objects.filter(pk=lee.pk), State.UNCERTAIN)
     if other is not State.UNCERTAIN:
-        results.record.settle(Delivery.objects.filter(pk=lee.pk), State.SENT, reply="before")
+        transitions.settle(Delivery.objects.filter(pk=lee.pk), State.SENT, reply="before")
     if other is State.FAILED:
         Delivery.objects.filter(pk=lee.pk).update(state=State.FAILED)
         Message.objects.filter(pk=message.pk).update(sent=0, failed=1)
 
-    results.close(claim, [Accepted(one, TAKEN, 1.0) for one in claim.deliveries])
+    results_of(claim, accepted_of(claim, after=1.0)).close()
 
     replies = dict(Delivery.objects.values_list("address", "reply"))
     assert replies["lee@example.com"] == ("before" if other is State.SENT else "taken")
@@ -55,10 +60,10 @@ def test_i5_a_late_250_stands_beside_those_of_the_others(other: State):
 def test_written_twice_is_counted_once():
     send("kim")
     claim = take(bind())
-    accepted = [Accepted(one, TAKEN, 1.0) for one in claim.deliveries]
+    results = results_of(claim, accepted_of(claim, after=1.0))
 
-    results.keep(claim, accepted)
-    results.keep(claim, accepted)
+    results.keep()
+    results.keep()
 
     assert Delivery.objects.get().attempts == 1
     assert_counts_agree()
@@ -69,4 +74,4 @@ def test_nothing_accepted_writes_nothing(django_assert_num_queries):
     claim = take(bind())
 
     with django_assert_num_queries(0):
-        accepted.write(claim, [])
+        accepted.write(claim.lease, [])

@@ -4,8 +4,8 @@ import pytest
 
 from mail import outbox
 from mail.models import Message
-from mail.relay import maintenance
-from mail.transport.replies import Answer, Phase
+from mail.relay.flags import FlagPropagation
+from mail.transport.replies import Phase, Reply
 from mail.worker.auto_pause import LOOK_BACK
 from tests.db.mail.delivering import Script, bind, deliver, said, send, states
 from tests.unit.mail.mails import NOTICE
@@ -31,7 +31,7 @@ def offer_all() -> Message:
     return Message.objects.get()
 
 
-def refuse(script: Script, answer: Answer, *numbers: int) -> None:
+def refuse(script: Script, answer: Reply, *numbers: int) -> None:
     for number in numbers:
         script.on(f"u{number:03}", answer)
 
@@ -93,7 +93,7 @@ def test_what_was_stopped_goes_on_when_a_person_resumes_it(script: Script):
     offer_all()
 
     outbox.resume(message)
-    while maintenance.turn_rows():
+    while FlagPropagation().apply():
         pass
     resumed = offer_all()
 

@@ -14,11 +14,12 @@ from django.utils import timezone
 from mail import outbox
 from mail.models import Attempt, Batch, Delivery, Lane, Message, Transport
 from mail.relay import dispatch
-from mail.transport import connections
-from mail.transport.base import Watch
-from mail.transport.replies import Answer, Phase
-from mail.worker import batch_run, checkpoint, expansion, results
-from mail.worker.rendering import Copies
+from mail.transport.base import Callbacks
+from mail.transport.replies import Phase, Reply
+from mail.worker import batch_run, database, expansion, slot
+from mail.worker.rendering import Renderer
+from mail.worker.results import Results
+from mail.worker.slot import SLOT, Pace
 from tests.db.mail.delivering import (
     LOST,
     TAKEN,
@@ -40,11 +41,11 @@ from tests.unit.mail.mails import NOTICE, notice
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
-def then(answer: Answer, *what: Callable[[], object]) -> Callable[[Watch], Answer]:
-    """Answer with a proper dot, and do something while the server thinks."""
+def then(answer: Reply, *what: Callable[[], object]) -> Callable[[Callbacks], Reply]:
+    """Reply with a proper dot, and do something while the server thinks."""
 
-    def take(watch: Watch) -> Answer:
-        watch.before_dot()
+    def take(callbacks: Callbacks) -> Reply:
+        callbacks.before_end_of_data()
         for do in what:
             do()
         return answer
@@ -187,8 +188,7 @@ def test_i3_a_batch_whose_task_came_eight_times_is_delivered_once(mail_server: S
 
     def work() -> int:
         batch_run.deliver(batch.pk, is_stopping=lambda: False)
-        connections.close_all()
-        checkpoint.close()
+        SLOT.close()
         return 0
 
     in_threads(8, work)
@@ -198,7 +198,7 @@ def test_i3_a_batch_whose_task_came_eight_times_is_delivered_once(mail_server: S
     assert_counts_agree()
 
 
-def test_a_task_that_comes_again_delivers_nothing(script: Script):
+def test_a_task_that_is_resent_delivers_nothing(script: Script):
     send("kim")
     batch = bind()
     for _ in range(5):
@@ -271,7 +271,7 @@ def test_i11_a_server_that_is_not_there_holds_the_lane_and_spends_no_attempt(
 
 def test_i11_no_lease_runs_out_while_a_server_does_not_answer(script: Script):
     """I11: the connection comes before the claim, so a slow one makes no worker look dead."""
-    script.closed = Answer(phase=Phase.CONNECT)
+    script.closed = Reply(phase=Phase.CONNECT)
     send("kim")
     batch = deliver(bind())
     assert (script.opened, batch.token, script.names) == ([0], None, [])
@@ -311,7 +311,7 @@ def test_a_hold_in_force_stays_as_it_is(script: Script):
     def stop_sending() -> None:
         Transport.objects.update(held_until=until, held_by="boss", reason="stop")
 
-    def trouble(_: Watch) -> Answer:
+    def trouble(_: Callbacks) -> Reply:
         stop_sending()
         return said(421, phase=Phase.MAIL)
 
@@ -344,8 +344,8 @@ def test_i11_throttling_of_one_mail_defers_it_and_holds_the_lane(script: Script)
 
 
 @pytest.mark.parametrize("loss", [LOST, said(0, phase=Phase.DATA), said(0, phase=Phase.CONTENT)])
-def test_three_losses_in_a_row_hold_the_lane(script: Script, loss: Answer):
-    loss = Answer(phase=loss.phase)
+def test_three_losses_in_a_row_hold_the_lane(script: Script, loss: Reply):
+    loss = Reply(phase=loss.phase)
     for name in ("b", "c", "d"):
         script.on(name, loss)
     send("a", "b", "c", "d", "e")
@@ -434,11 +434,16 @@ def failing(monkeypatch: pytest.MonkeyPatch, place: object, name: str, times: in
     monkeypatch.setattr(place, name, perhaps)
 
 
-@pytest.mark.parametrize("write", ["settle_one", "close", "measure", "expire"])
-def test_no_result_is_lost_while_the_database_is_away(script: Script, monkeypatch, write: str):
+@pytest.mark.parametrize(
+    ("place", "write"),
+    [(Results, "settle"), (Results, "close"), (Results, "expire"), (Pace, "measure")],
+)
+def test_no_result_is_lost_while_the_database_is_away(
+    script: Script, monkeypatch, place: type, write: str
+):
     """What a server said is not forgotten, and is written once."""
-    monkeypatch.setattr(batch_run, "DATABASE_RETRY", 0)
-    failing(monkeypatch, results, write, 5)
+    monkeypatch.setattr(database, "RETRY_EVERY", 0)
+    failing(monkeypatch, place, write, 5)
     script.on("gone", said(550, "5.1.1"))
     script.on("unsure", LOST)
     send("kim", "gone", "unsure", "late", "lee")
@@ -460,8 +465,8 @@ def test_no_result_is_lost_while_the_database_is_away(script: Script, monkeypatc
 
 def test_a_result_whose_commit_went_unheard_is_written_once(script: Script, monkeypatch):
     """The write arrived, its confirmation did not: writing again changes nothing."""
-    monkeypatch.setattr(batch_run, "DATABASE_RETRY", 0)
-    works, calls = results.settle_one, []
+    monkeypatch.setattr(database, "RETRY_EVERY", 0)
+    works, calls = Results.settle, []
 
     def unheard(*arguments) -> bool:
         settled = works(*arguments)
@@ -470,7 +475,7 @@ def test_a_result_whose_commit_went_unheard_is_written_once(script: Script, monk
             raise OperationalError("the reply was lost")
         return settled
 
-    monkeypatch.setattr(results, "settle_one", unheard)
+    monkeypatch.setattr(Results, "settle", unheard)
     script.on("gone", said(550, "5.1.1"))
     send("gone", "kim")
 
@@ -497,7 +502,7 @@ def test_a_database_that_is_away_before_the_dot_stops_the_batch_unharmed(script:
 
 
 def test_a_database_that_is_away_while_content_is_read_fails_no_mail(script: Script, monkeypatch):
-    failing(monkeypatch, Copies, "_read", 1)
+    failing(monkeypatch, Renderer, "_read", 1)
     send("kim", "lee")
 
     deliver(bind())
@@ -526,7 +531,7 @@ def test_i9_a_late_250_settles_any_state_as_sent(script: Script, state: str):
     """I9: any → sent by a late 250, counted once."""
     message = send("kim")
     batch = bind()
-    settled = {"state": state, "batch": None, "parked": state == "queued"}
+    settled = {"state": state, "batch": None, "paused": state == "queued"}
     counts = {"queued": 0} | {state: 1}
     script.on(
         "kim",
@@ -542,17 +547,17 @@ def test_i9_a_late_250_settles_any_state_as_sent(script: Script, state: str):
 
     message.refresh_from_db()
     kim = row("kim")
-    assert (kim.state, kim.parked, kim.attempts) == ("sent", False, 0 if state == "sent" else 1)
+    assert (kim.state, kim.paused, kim.attempts) == ("sent", False, 0 if state == "sent" else 1)
     assert message.sent == 1
     assert_counts_agree()
 
 
 @pytest.mark.parametrize("answer", [said(550, "5.1.1"), LOST, said(450), said(421)])
-def test_who_lost_the_claim_changes_nothing_but_facts(script: Script, answer: Answer):
+def test_who_lost_the_claim_changes_nothing_but_facts(script: Script, answer: Reply):
     send("kim")
     batch = bind()
 
-    def refuse(_: Watch) -> Answer:
+    def refuse(_: Callbacks) -> Reply:
         steal(batch)()
         return answer
 
@@ -579,9 +584,9 @@ def test_a_message_stopped_before_the_claim_is_not_sent(
     first.refresh_from_db()
     assert script.names == ["park"]
     assert {row("kim").batch_id, row("lee").batch_id} == {None}
-    assert first.turning
+    assert first.flags_pending
     assert states()["park"] == "sent"
-    assert not Message.objects.get(pk=second.pk).turning
+    assert not Message.objects.get(pk=second.pk).flags_pending
 
 
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
@@ -622,7 +627,7 @@ def test_a_message_cancelled_when_its_worker_ends_early_is_turned(script: Script
     deliver(batch)
 
     message.refresh_from_db()
-    assert message.turning
+    assert message.flags_pending
     assert {row("kim").batch_id, row("lee").batch_id} == {None}
 
 
@@ -653,7 +658,7 @@ def test_an_uncertain_mail_of_a_holding_kind_waits_for_a_person(script: Script):
     assert (row("kim").state, row("kim").due_at) == ("uncertain", None)
 
 
-def test_a_deferred_mail_comes_again_later_and_later(script: Script):
+def test_a_deferred_mail_is_resent_later_and_later(script: Script):
     script.otherwise = said(450, "4.2.0")
     send("kim")
     waits = []
@@ -707,7 +712,7 @@ def test_a_reply_that_holds_a_nul_is_recorded(mail_server: SmtpServer):
 
 
 def test_the_pace_of_a_lane_follows_its_batches(script: Script, monkeypatch):
-    monkeypatch.setattr(results, "MEASURE_EVERY", 0)
+    monkeypatch.setattr(slot, "MEASURE_EVERY", 0)
     Transport.objects.update(ms_per_mail=1000)
     for _ in range(4):
         send("kim", "lee")
@@ -721,7 +726,7 @@ def test_of_batches_that_end_in_one_moment_one_is_measured(script: Script):
     """A hundred slots do not queue for one row of the database."""
     Transport.objects.update(ms_per_mail=1000)
     for lane in (Lane.TRANSACTIONAL, Lane.TRANSACTIONAL, Lane.BULK):
-        results.measure(lane, mails=1, seconds=0)
+        SLOT.pace.measure(lane, mails=1, seconds=0)
 
     assert lane_row().ms_per_mail == lane_row(Lane.BULK).ms_per_mail == 700
 

@@ -2,6 +2,7 @@
 
 import threading
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -11,10 +12,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.pq import TransactionStatus
 
+from mail.ledger import database_server
 from mail.models import Batch, Lane, Transport
-from mail.worker import checkpoint, claims
-from mail.worker.checkpoint import LeaseLost
-from tests.db.mail.delivering import bind, send, take
+from mail.worker import claims, lease
+from mail.worker.lease import LeaseLost
+from mail.worker.slot import SLOT
+from tests.db.mail.delivering import bind, run_of, send, take
 from tests.db.mail.threads import in_threads
 from tests.unit.mail.mails import NOTICE, RECEIPT
 
@@ -27,10 +30,10 @@ def batch(transactional_db) -> Batch:
     return bind()
 
 
-def boottime_says(monkeypatch, *moments: float) -> None:
-    """Let CLOCK_BOOTTIME run through these moments and stay at the last."""
+def clock_of(*moments: float) -> Callable[[], float]:
+    """A clock that runs through these moments and stays at the last."""
     left = iter(moments)
-    monkeypatch.setattr(claims, "boottime", lambda: next(left, moments[-1]))
+    return lambda: next(left, moments[-1])
 
 
 def test_a_claim_holds_the_open_deliveries_by_id(batch: Batch):
@@ -44,7 +47,7 @@ def test_a_claim_holds_the_open_deliveries_by_id(batch: Batch):
         "park@example.com",
     ]
     assert sorted(one.pk for one in claim.deliveries) == [one.pk for one in claim.deliveries]
-    assert (claim.lane, claim.token) == (Lane.TRANSACTIONAL, batch.token)
+    assert (claim.lane, claim.lease.token) == (Lane.TRANSACTIONAL, batch.token)
     assert {one.message_id for one in claim.deliveries} == set(claim.messages)
     assert not batch.begun
     assert batch.claimed_at is not None
@@ -66,7 +69,7 @@ def test_i3_a_claim_that_went_unheard_goes_on_with_its_token(batch: Batch):
     again, another = claims.take(batch.pk, token), claims.take(batch.pk)
 
     assert again is not None
-    assert (again.token, len(again.deliveries), another) == (token, 3, None)
+    assert (again.lease.token, len(again.deliveries), another) == (token, 3, None)
 
 
 @pytest.mark.postgresql
@@ -126,11 +129,11 @@ def test_i3_the_deadline_starts_before_the_claim_and_ends_before_the_lease(
 ):
     """I3: the worker's own clock, read before the statement, plus lease minus margin."""
     settings.MAIL_LEASE = timedelta(seconds=8)
-    boottime_says(monkeypatch, 1000, 1004)
+    monkeypatch.setattr(lease, "boottime", clock_of(1000, 1004))
 
     claim = take(batch)
 
-    assert claim.deadline == 1006
+    assert claim.lease.deadline == 1006
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(5.9, True), (6.0, False), (60.0, False)])
@@ -139,47 +142,47 @@ def test_i3_no_dot_follows_a_mark_that_took_too_long(
 ):
     """I3: past the deadline no terminating dot is written, however the mark itself went."""
     settings.MAIL_LEASE = timedelta(seconds=8)
-    claim = take(batch)
-    boottime_says(monkeypatch, 1000, 1000 + seconds)
+    run = run_of(batch)
+    run.claim.lease.clock = clock_of(1000, 1000 + seconds)
 
     if allowed:
-        claim.before_dot()
+        run.before_end_of_data()
     else:
         with pytest.raises(LeaseLost):
-            claim.before_dot()
+            run.before_end_of_data()
 
 
 def test_i3_a_mark_renews_lease_and_deadline(batch: Batch, monkeypatch, settings):
     """I3: while it waits for a slow reply the worker renews."""
     settings.MAIL_LEASE = timedelta(seconds=8)
-    claim = take(batch)
+    run = run_of(batch)
     Batch.objects.update(lease_until=timezone.now() - timedelta(hours=1))
-    boottime_says(monkeypatch, 5000)
+    run.claim.lease.clock = clock_of(5000)
 
-    claim.while_waiting()
+    run.while_waiting()
 
     batch.refresh_from_db()
-    assert claim.deadline == 5006
+    assert run.claim.lease.deadline == 5006
     assert batch.lease_until > timezone.now()
     assert not batch.begun
 
 
 def test_i4_a_mark_moves_the_cursor_and_says_that_a_dot_was_due(batch: Batch):
     """I4: begun is set just before the first dot; the cursor is durable before each."""
-    claim = take(batch)
-    claim.through_id = claim.deliveries[0].pk
+    run = run_of(batch)
+    run.results.through_id = run.claim.deliveries[0].pk
 
-    claim.before_dot()
+    run.before_end_of_data()
 
     batch.refresh_from_db()
-    assert (batch.begun, batch.through_id) == (True, claim.deliveries[0].pk)
+    assert (batch.begun, batch.through_id) == (True, run.claim.deliveries[0].pk)
 
 
 def test_i4_a_sign_of_life_does_not_unsay_the_dot(batch: Batch):
-    claim = take(batch)
-    claim.before_dot()
+    run = run_of(batch)
+    run.before_end_of_data()
 
-    claim.while_waiting()
+    run.while_waiting()
 
     batch.refresh_from_db()
     assert batch.begun
@@ -188,64 +191,64 @@ def test_i4_a_sign_of_life_does_not_unsay_the_dot(batch: Batch):
 @pytest.mark.parametrize("change", [{"token": uuid.uuid4()}, {"closed_at": Now()}])
 def test_i3_a_mark_that_changes_no_row_stops_the_worker(batch: Batch, change):
     """I3: 0 rows = stop."""
-    claim = take(batch)
+    run = run_of(batch)
     Batch.objects.update(**change)
 
     with pytest.raises(LeaseLost):
-        claim.before_dot()
+        run.before_end_of_data()
 
 
 def test_i3_a_sign_of_life_never_raises_and_before_dot_tells(batch: Batch):
-    claim = take(batch)
-    deadline = claim.deadline
+    run = run_of(batch)
+    deadline = run.claim.lease.deadline
     Batch.objects.update(closed_at=Now())
 
-    claim.while_waiting()
+    run.while_waiting()
 
-    assert claim.deadline == deadline
+    assert run.claim.lease.deadline == deadline
     with pytest.raises(LeaseLost):
-        claim.before_dot()
+        run.before_end_of_data()
 
 
 def test_a_mark_tells_of_a_recall_until_it_is_heard(batch: Batch):
-    claim = take(batch)
-    claim.before_dot()
-    assert not claim.recalled
+    run = run_of(batch)
+    run.before_end_of_data()
+    assert not run.claim.checkpoint.flags_changed
 
-    Batch.objects.update(recalled=True)
-    claim.before_dot()
+    Batch.objects.update(flags_changed=True)
+    run.before_end_of_data()
 
-    assert claim.recalled
-    assert claim.stopped_messages() == set()
-    assert not claim.recalled
+    assert run.claim.checkpoint.flags_changed
+    assert run.claim.read_stopped_messages() == set()
+    assert not run.claim.checkpoint.flags_changed
     batch.refresh_from_db()
-    assert not batch.recalled
+    assert not batch.flags_changed
 
 
 def test_boottime_never_goes_back():
-    moments = [claims.boottime() for _ in range(100)]
+    moments = [lease.boottime() for _ in range(100)]
 
     assert moments == sorted(moments)
 
 
 def test_the_start_of_the_server_is_one_for_all_its_sessions(batch: Batch):
-    claim = take(batch)
+    run = run_of(batch)
 
     batch.refresh_from_db()
-    assert batch.server_started == claims.server_started()
-    assert claim.batch_id == batch.pk
+    assert batch.server_started == database_server.server_started()
+    assert run.claim.batch_id == batch.pk
 
 
 def kept() -> list[psycopg.Connection]:
-    return list(checkpoint._kept.__dict__.values())
+    return list(SLOT.sessions.open.values())
 
 
 @pytest.mark.postgresql
 def test_marks_are_prepared_on_a_session_of_their_own(batch: Batch):
     """I4: the mark is the one prepared statement outside the ORM, in autocommit."""
-    claim = take(batch)
-    claim.before_dot()
-    claim.before_dot()
+    run = run_of(batch)
+    run.before_end_of_data()
+    run.before_end_of_data()
 
     (session,) = kept()
     found = session.execute("SELECT statement FROM pg_prepared_statements").fetchall()
@@ -263,9 +266,9 @@ def test_marks_are_prepared_on_a_session_of_their_own(batch: Batch):
 def test_marks_wait_for_the_disk_only_where_the_kind_holds(transactional_db, kind, commit):
     """I4: marks use synchronous_commit=off, kinds that hold use on."""
     send("kim", kind=kind)
-    claim = take(bind(kind.lane))
+    run = run_of(bind(kind.lane))
 
-    claim.before_dot()
+    run.before_end_of_data()
 
     (session,) = kept()
     assert session.execute("SHOW synchronous_commit").fetchone() == (commit,)
@@ -278,13 +281,13 @@ def cut_session_of_marks() -> None:
 
 @pytest.mark.postgresql
 def test_a_marks_session_that_was_cut_is_opened_anew(batch: Batch):
-    claim = take(batch)
-    claim.before_dot()
+    run = run_of(batch)
+    run.before_end_of_data()
     cut_session_of_marks()
 
     with pytest.raises(psycopg.OperationalError):
-        claim.before_dot()
-    claim.before_dot()
+        run.before_end_of_data()
+    run.before_end_of_data()
 
     batch.refresh_from_db()
     assert batch.begun
@@ -293,40 +296,40 @@ def test_a_marks_session_that_was_cut_is_opened_anew(batch: Batch):
 @pytest.mark.postgresql
 def test_a_mark_that_is_under_way_is_waited_for_before_the_dot(batch: Batch, monkeypatch):
     """I3, I4: it is begun with the cursor of that moment, and the deadline counts from there."""
-    claim = take(batch)
-    claim.before_dot()
-    boottime_says(monkeypatch, 1000.0, 1001.0)
-    claim.through_id = 7
+    run = run_of(batch)
+    run.before_end_of_data()
+    run.claim.lease.clock = clock_of(1000.0, 1001.0)
+    run.results.through_id = 7
 
-    claim.dot_is_near()
+    run.prepare_end_of_data()
     assert kept()[0].pgconn.transaction_status == TransactionStatus.ACTIVE
-    claim.before_dot()
+    run.before_end_of_data()
 
     batch.refresh_from_db()
     assert (batch.begun, batch.through_id) == (True, 7)
-    assert claim.deadline == 1000.0 + claim.term
+    assert run.claim.lease.deadline == 1000.0 + run.claim.lease.term
 
 
 @pytest.mark.postgresql
 def test_i3_a_mark_under_way_that_changes_no_row_stops_the_worker(batch: Batch):
-    claim = take(batch)
+    run = run_of(batch)
     Batch.objects.update(token=uuid.uuid4())
 
-    claim.dot_is_near()
+    run.prepare_end_of_data()
 
     with pytest.raises(LeaseLost):
-        claim.before_dot()
+        run.before_end_of_data()
 
 
 @pytest.mark.postgresql
 def test_a_mark_under_way_on_a_session_that_is_cut_is_made_anew(batch: Batch):
-    claim = take(batch)
-    claim.before_dot()
+    run = run_of(batch)
+    run.before_end_of_data()
     cut_session_of_marks()
 
     def mark() -> None:
-        claim.dot_is_near()
-        claim.before_dot()
+        run.prepare_end_of_data()
+        run.before_end_of_data()
 
     with pytest.raises(psycopg.OperationalError):
         mark()
@@ -338,12 +341,12 @@ def test_a_mark_under_way_on_a_session_that_is_cut_is_made_anew(batch: Batch):
 
 @pytest.mark.postgresql
 def test_a_cursor_never_goes_back(batch: Batch):
-    claim = take(batch)
-    claim.through_id = 1000
-    claim.before_dot()
-    claim.through_id = 5
+    run = run_of(batch)
+    run.results.through_id = 1000
+    run.before_end_of_data()
+    run.results.through_id = 5
 
-    claim.before_dot()
+    run.before_end_of_data()
 
     batch.refresh_from_db()
     assert batch.through_id == 1000
@@ -358,5 +361,5 @@ def test_a_claim_whose_confirmation_was_lost_is_taken_up_with_its_token(batch: B
 
     assert first is not None
     assert again is not None
-    assert again.token == token
+    assert again.lease.token == token
     assert another is None

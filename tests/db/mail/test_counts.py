@@ -14,11 +14,24 @@ from mail import outbox
 from mail.ledger import transitions
 from mail.models import Batch, Delivery, Lane, Message, Transport
 from mail.relay import dispatch, maintenance, rescue
-from mail.transport.replies import Answer, Phase, classify
-from mail.worker import batch_run, checkpoint, claims, results
-from mail.worker.accepted import Accepted
-from mail.worker.checkpoint import OrmMarker
-from tests.db.mail.delivering import LOST, TAKEN, Script, assert_counts_agree, make_due, said, send
+from mail.relay.flags import FlagPropagation
+from mail.transport.classification import classify
+from mail.transport.replies import Phase, Reply
+from mail.worker import batch_run, claims
+from mail.worker.checkpoint import OrmWriter
+from mail.worker.results import Results
+from tests.db.mail.delivering import (
+    LOST,
+    TAKEN,
+    Script,
+    accepted_of,
+    assert_counts_agree,
+    make_due,
+    results_of,
+    said,
+    send,
+    take,
+)
 from tests.unit.mail.mails import NOTICE
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +46,7 @@ ANSWERS = [
     said(421, "4.3.2", phase=Phase.DOT),
     said(421, phase=Phase.MAIL),
     said(251, phase=Phase.DOT),
-    Answer(phase=Phase.DATA),
+    Reply(phase=Phase.DATA),
 ]
 FINAL = {State.SENT, State.FAILED, State.CANCELLED}
 
@@ -66,13 +79,13 @@ class World:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.messages = [send(*"abc"), send(*"xyz", kind=NOTICE)]
-        self.abandoned: list[tuple[claims.Claim, list[Accepted]]] = []
+        self.abandoned: list[Results] = []
 
-    def deliver(self, answers: list[Answer]) -> None:
-        """Deliver what is due; the server answers in turns."""
+    def deliver(self, replies: list[Reply]) -> None:
+        """Deliver what is due; the server gives these replies in turn."""
         make_due()
         for number, name in enumerate("abcxyz"):
-            self.script.on(name, answers[number % len(answers)])
+            self.script.on(name, replies[number % len(replies)])
         for batch in self.bound():
             batch_run.deliver(batch.pk, is_stopping=lambda: False)
 
@@ -81,11 +94,11 @@ class World:
         passed, begun, crashed = how
         make_due()
         for batch in self.bound():
-            claim = claims.take(batch.pk)
-            assert claim is not None
+            claim = take(batch)
             done = claim.deliveries[:passed]
             accepted = claim.deliveries[: passed + begun]
-            self.abandoned.append((claim, [Accepted(one, TAKEN, 1.5) for one in accepted]))
+            known = accepted_of(claim, after=1.5)[: len(accepted)]
+            self.abandoned.append(results_of(claim, known))
             Batch.objects.filter(pk=batch.pk).update(
                 begun=begun or bool(passed),
                 through_id=done[-1].pk if done else 0,
@@ -97,11 +110,11 @@ class World:
 
     def late(self, _: int) -> None:
         """A worker that passed for dead writes what it knows."""
-        for claim, accepted in self.abandoned:
-            results.close(claim, accepted)
-            answer = said(550)
-            for one in claim.deliveries:
-                results.settle_one(claim, one, answer, classify(answer))
+        for results in self.abandoned:
+            results.close()
+            reply = said(550)
+            for one in results.claim.deliveries:
+                results.settle(one, reply, classify(reply))
         self.abandoned = []
 
     def pause(self, which: int) -> None:
@@ -121,10 +134,10 @@ class World:
         outbox.mark_sent(self.messages[which].deliveries.all())
 
     def turn(self, _: int) -> None:
-        maintenance.turn_rows()
+        FlagPropagation().apply()
 
     def unsure(self, _: int) -> None:
-        maintenance.requeue_unsure()
+        maintenance.requeue_uncertain()
 
     def bound(self) -> list[Batch]:
         Transport.objects.update(held_until=None)
@@ -141,7 +154,7 @@ def assert_nothing_is_lost() -> None:
             assert row.batch_id is None
         if row.state in FINAL:
             assert (row.due_at, row.settled_at is not None) == (None, True)
-            assert not row.parked
+            assert not row.paused
 
 
 @settings(
@@ -152,7 +165,7 @@ def assert_nothing_is_lost() -> None:
 @given(steps=steps)
 def test_counts_are_the_sums_of_the_rows_after_any_story(script, monkeypatch, steps):
     """Any outcome, rescue, resend, pause and cancel in any order; and nothing is ever lost."""
-    monkeypatch.setattr(checkpoint, "marker", lambda *, wait_for_disk: OrmMarker())
+    monkeypatch.setattr(claims, "writer_for", lambda *_, **__: OrmWriter())
     with undone():
         world = World(script)
         for step, argument in steps:
@@ -165,7 +178,7 @@ def test_counts_are_the_sums_of_the_rows_after_any_story(script, monkeypatch, st
 def rescue_rest() -> None:
     """Let go of what a held or stopped lane left bound."""
     for batch in Batch.objects.filter(closed_at=None, token=None):
-        transitions.unbind(Delivery.objects.filter(batch=batch, state=State.QUEUED))
+        transitions.release(Delivery.objects.filter(batch=batch, state=State.QUEUED))
         Batch.objects.filter(pk=batch.pk).update(closed_at=timezone.now())
 
 
@@ -177,7 +190,7 @@ def rescue_rest() -> None:
 @given(steps=steps)
 def test_every_story_ends(script, monkeypatch, steps):
     """Whatever happened, with a server that takes everything each mail comes to its end."""
-    monkeypatch.setattr(checkpoint, "marker", lambda *, wait_for_disk: OrmMarker())
+    monkeypatch.setattr(claims, "writer_for", lambda *_, **__: OrmWriter())
     with undone():
         world = World(script)
         for step, argument in steps:
@@ -186,11 +199,11 @@ def test_every_story_ends(script, monkeypatch, steps):
         for which in (0, 1):
             world.resume(which)
         for _ in range(4):
-            maintenance.turn_rows()
+            FlagPropagation().apply()
             world.deliver([TAKEN] * 4)
             rescue_rest()
 
         found = set(Delivery.objects.values_list("state", flat=True))
         assert State.QUEUED not in found
-        assert not Message.objects.filter(turning=True).exists()
+        assert not Message.objects.filter(flags_pending=True).exists()
         assert_counts_agree()

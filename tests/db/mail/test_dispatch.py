@@ -86,7 +86,7 @@ def test_what_is_due_is_bound_and_published_to_its_lane(broker: Broker):
         {"due_at": timezone.now() + timedelta(days=1)},
         {"state": "sent"},
         {"state": "uncertain"},
-        {"parked": True},
+        {"paused": True},
     ],
 )
 def test_what_is_not_due_is_not_bound(broker: Broker, change):

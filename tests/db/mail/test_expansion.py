@@ -14,8 +14,8 @@ from django.utils import timezone
 from mail import audiences, outbox, tasks
 from mail.ledger import transitions as record_of_changes
 from mail.models import Broadcast, Delivery, Lane, Message
-from mail.relay import maintenance
-from mail.worker import batch_run, expansion
+from mail.relay.flags import FlagPropagation
+from mail.worker import database, expansion
 from tests.db.mail.delivering import assert_counts_agree
 from tests.db.mail.threads import in_threads
 from tests.unit.mail.mails import NOTICE, notice
@@ -97,7 +97,7 @@ def test_i8_a_worker_killed_in_a_page_is_resumed_exactly(monkeypatch):
 
     message.refresh_from_db()
     assert (recorded, Delivery.objects.count()) == (25, 35)
-    assert (message.queued, message.folded) == (35, 0)
+    assert (message.queued, message.duplicates) == (35, 0)
     assert Broadcast.objects.get().expanded_at is not None
     assert_counts_agree()
 
@@ -159,7 +159,7 @@ def test_a_page_waits_for_no_disk_and_holds_up_nobody(monkeypatch):
     message.refresh_from_db()
     assert (recorded, seen, setting("synchronous_commit")) == (5, ["off"], "on")
     assert message.paused_at is not None
-    assert message.turning, "the rows of the page are not parked yet"
+    assert message.flags_pending, "the rows of the page are not parked yet"
 
 
 def stop_and_turn(message: Message) -> int:
@@ -167,8 +167,8 @@ def stop_and_turn(message: Message) -> int:
     outbox.pause(message)
     with transaction.atomic():
         record_of_changes.notice_flags([message.pk])
-    turned = maintenance.turn_rows()
-    assert not Message.objects.get(pk=message.pk).turning
+    turned = FlagPropagation().apply()
+    assert not Message.objects.get(pk=message.pk).flags_pending
     return turned
 
 
@@ -212,7 +212,7 @@ def test_i8_two_expanders_at_once_tell_everybody_once(monkeypatch, _: int):
 
     message.refresh_from_db()
     assert sum(recorded) == 100
-    assert (message.queued, message.folded) == (100, 0)
+    assert (message.queued, message.duplicates) == (100, 0)
     assert Delivery.objects.values("address").distinct().count() == 100
     assert connection.vendor == "postgresql"
 
@@ -233,7 +233,7 @@ def test_i8_of_two_tasks_at_once_one_expands(monkeypatch):
 
 def test_a_task_waits_for_a_database_that_is_away(monkeypatch):
     """One that failed would be published again after a minute."""
-    monkeypatch.setattr(batch_run, "DATABASE_RETRY", 0)
+    monkeypatch.setattr(database, "RETRY_EVERY", 0)
     make_users(3)
     message = record()
     refusals = [OperationalError("away"), OperationalError("still away")]

@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 
 from mail import outbox
 from mail.models import Batch, Broadcast, Lane, Message, RelayLease, Transport
-from mail.relay import dispatch, loop, maintenance
-from mail.relay.leader import Lead
+from mail.relay import dispatch, flags, loop
+from mail.relay.leader import Leader
 from mail.relay.loop import AFTER_TROUBLE, Relay
 from mail.relay.publisher import BrokerUnavailable
 from tests.db.mail.delivering import send, states
@@ -70,7 +70,7 @@ def test_a_turn_publishes_what_is_due_and_rests(relay: Relay):
     """What falls due meanwhile shares the next turn and one Batch."""
     send("a")
 
-    rests = [relay.turn(), relay.turn()]
+    rests = [relay.step(), relay.step()]
 
     assert rests == [django_settings.MAIL_RELAY_INTERVAL] * 2
     assert relay.publisher.ids == [Batch.objects.get().pk]
@@ -80,10 +80,10 @@ def test_a_window_that_empties_fast_is_filled_again_at_once(relay: Relay, settin
     settings.MAIL_WINDOW = 4
     Transport.objects.update(ms_per_mail=1000)
     send(*(f"u{number}" for number in range(5)))
-    first = relay.turn()
+    first = relay.step()
 
     Batch.objects.filter(pk=relay.publisher.ids[0]).update(closed_at=Now())
-    second = relay.turn()
+    second = relay.step()
 
     assert (first, second) == (0, settings.MAIL_RELAY_INTERVAL)
     assert len(relay.publisher.ids) == 5
@@ -93,7 +93,7 @@ def test_receipts_are_published_before_announcements(relay: Relay):
     send("a", kind=NOTICE)
     send("b")
 
-    relay.turn()
+    relay.step()
 
     lanes = [Batch.objects.get(pk=pk).lane for pk in relay.publisher.ids]
     assert lanes == [Lane.TRANSACTIONAL, Lane.BULK]
@@ -111,7 +111,7 @@ def test_receipts_are_published_though_the_queue_of_announcements_takes_nothing(
 
     relay.publisher.publish = publish  # type: ignore[method-assign]
 
-    relay.turn()
+    relay.step()
 
     assert relay.publisher.ids == [Batch.objects.get().pk]
 
@@ -119,17 +119,17 @@ def test_receipts_are_published_though_the_queue_of_announcements_takes_nothing(
 def test_a_turn_expands_broadcasts_through_workers(relay: Relay):
     message = outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
 
-    relay.turn()
+    relay.step()
 
     assert relay.publisher.ids == [message.pk]
     assert Broadcast.objects.get().expanded_at is None
 
 
 def test_a_relay_that_does_not_lead_only_waits(relay: Relay):
-    Lead().holds()
+    Leader().is_leading()
     send("a")
 
-    rest = relay.turn()
+    rest = relay.step()
 
     assert rest >= django_settings.MAIL_RELAY_INTERVAL
     assert relay.publisher.ids == []
@@ -138,26 +138,26 @@ def test_a_relay_that_does_not_lead_only_waits(relay: Relay):
 def test_upkeep_is_done_once_a_second_and_again_while_it_is_busy(relay: Relay, clock: Clock):
     message = send("a")
     outbox.cancel(message)
-    relay.turn()
-    relay.turn()
+    relay.step()
+    relay.step()
 
     message.refresh_from_db()
-    assert (states(), message.turning) == ({"a": "cancelled"}, False)
+    assert (states(), message.flags_pending) == ({"a": "cancelled"}, False)
 
     other = send("b")
     outbox.cancel(other)
-    relay.turn()
+    relay.step()
     assert states()["b"] == "queued"
-    clock.now += loop.UPKEEP_EVERY
-    relay.turn()
+    clock.now += loop.MAINTENANCE_EVERY
+    relay.step()
     assert states()["b"] == "cancelled"
 
 
 def test_a_turn_that_turned_rows_is_followed_at_once(relay: Relay, monkeypatch):
-    monkeypatch.setattr(maintenance, "TURNED", 2)
+    monkeypatch.setattr(flags, "PAGE", 2)
     outbox.cancel(send("a", "b", "c"))
 
-    rests = [relay.turn() for _ in range(3)]
+    rests = [relay.step() for _ in range(3)]
 
     assert rests == [0, 0, django_settings.MAIL_RELAY_INTERVAL]
     assert set(states().values()) == {"cancelled"}
@@ -168,21 +168,21 @@ def test_a_broker_that_is_away_is_left_alone_for_a_moment_and_tried_again(
 ):
     send("a")
     relay.publisher.away = True
-    relay.turn()
+    relay.step()
     relay.publisher.away = False
 
-    relay.turn()
+    relay.step()
     assert relay.publisher.ids == []
 
     clock.now += AFTER_TROUBLE
-    relay.turn()
+    relay.step()
     assert relay.publisher.ids == [Batch.objects.get().pk]
 
 
 def test_the_queues_are_looked_at_every_few_seconds(relay: Relay, clock: Clock):
-    for seconds in (0, 1, loop.CHECK_EVERY - 1, 1):
+    for seconds in (0, 1, loop.CHECK_QUEUES_EVERY - 1, 1):
         clock.now += seconds
-        relay.turn()
+        relay.step()
 
     assert relay.publisher.checks == 2
 
@@ -193,13 +193,13 @@ def test_while_the_broker_is_away_upkeep_goes_on(relay: Relay, clock: Clock):
     message = send("a")
     outbox.cancel(message)
     for _ in range(3):
-        relay.turn()
-        clock.now += loop.UPKEEP_EVERY
+        relay.step()
+        clock.now += loop.MAINTENANCE_EVERY
 
     assert states()["a"] == "cancelled"
 
 
-@pytest.mark.parametrize("place", ["holds", "turn_rows", "dispatch"])
+@pytest.mark.parametrize("place", ["is_leading", "apply", "dispatch"])
 def test_a_database_that_is_away_is_rested_for_and_tried_again(
     relay: Relay, clock: Clock, monkeypatch, place: str
 ):
@@ -209,13 +209,13 @@ def test_a_database_that_is_away_is_rested_for_and_tried_again(
         raise OperationalError("away")
 
     with monkeypatch.context() as patch:
-        owner = {"holds": relay.lead, "turn_rows": maintenance, "dispatch": dispatch}[place]
+        owner = {"is_leading": relay.leader, "apply": relay.flags, "dispatch": dispatch}[place]
         patch.setattr(owner, place, away)
-        rest = relay.turn()
+        rest = relay.step()
         closed = connection.connection is None
     clock.now += rest
 
-    relay.turn()
+    relay.step()
 
     assert (rest, closed) == (AFTER_TROUBLE, True)
     assert relay.publisher.ids == [Batch.objects.get().pk]
@@ -223,11 +223,11 @@ def test_a_database_that_is_away_is_rested_for_and_tried_again(
 
 def test_i13_the_session_is_kept_between_turns(relay: Relay, settings):
     """I13: a rescue asks for one unbroken session, so the loop may not close it."""
-    relay.turn()
+    relay.step()
     session = connection.connection
 
     for _ in range(3):
-        relay.turn()
+        relay.step()
 
     assert connection.connection is session
 
@@ -254,7 +254,7 @@ def test_a_relay_ends_though_the_database_is_away(relay: Relay, monkeypatch):
     def away() -> None:
         raise OperationalError("away")
 
-    monkeypatch.setattr(relay.lead, "release", away)
+    monkeypatch.setattr(relay.leader, "step_down", away)
     stop = threading.Event()
     stop.set()
 
@@ -268,8 +268,8 @@ def test_i10_the_log_of_a_relay_holds_no_address(relay: Relay, caplog):
     caplog.set_level("DEBUG", logger="mail")
     send("kim")
     relay.publisher.away = True
-    relay.turn()
+    relay.step()
     outbox.cancel(Message.objects.get())
-    relay.turn()
+    relay.step()
 
     assert "example.com" not in caplog.text

@@ -42,7 +42,7 @@ def test_each_delivery_is_counted_where_it_is():
     claim(record_mail("a@example.com", "b@example.com"))
     bound = record_mail("bound@example.com")
     bound.deliveries.update(batch=Batch.objects.create(lane="transactional", size=1))
-    record_mail("paused@example.com").deliveries.update(parked=True)
+    record_mail("paused@example.com").deliveries.update(paused=True)
     settle(record_mail("unsure@example.com"), "uncertain")
     settle(record_mail("failed@example.com"), "failed")
     old = record_mail("old@example.com")

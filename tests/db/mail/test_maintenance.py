@@ -12,8 +12,9 @@ from mail import outbox
 from mail.kinds import SECRET, Kind
 from mail.ledger import transitions
 from mail.models import Broadcast, Delivery, Lane, Message
-from mail.relay import dispatch, maintenance
-from mail.transport.replies import Answer, Phase
+from mail.relay import dispatch, flags, maintenance
+from mail.relay.flags import FlagPropagation
+from mail.transport.replies import Phase, Reply
 from tests.db.mail.delivering import assert_counts_agree, bind, deliver, row, send, states
 from tests.unit.mail.mails import NOTICE, RECEIPT, notice
 
@@ -25,15 +26,15 @@ State = Delivery.State
 @pytest.fixture
 def message(monkeypatch) -> Message:
     """A mail to seven people, turned in pages of three."""
-    monkeypatch.setattr(maintenance, "TURNED", 3)
+    monkeypatch.setattr(flags, "PAGE", 3)
     return send(*"abcdefg")
 
 
 def turn_all() -> list[int]:
     """Turn page after page until nothing is left to turn."""
-    pages = []
-    while Message.objects.filter(turning=True).exists():
-        pages.append(maintenance.turn_rows())
+    pages, propagation = [], FlagPropagation()
+    while Message.objects.filter(flags_pending=True).exists():
+        pages.append(propagation.apply())
         assert len(pages) < 20, "it never ends"
     return pages
 
@@ -41,12 +42,12 @@ def turn_all() -> list[int]:
 def test_a_paused_message_is_parked_and_a_resumed_one_is_not(message: Message):
     outbox.pause(message)
     paused = turn_all()
-    parked = Delivery.objects.filter(parked=True).count()
+    parked = Delivery.objects.filter(paused=True).count()
     outbox.resume(message)
     turn_all()
 
     assert paused == [3, 3, 1, 0]
-    assert (parked, Delivery.objects.filter(parked=True).count()) == (7, 0)
+    assert (parked, Delivery.objects.filter(paused=True).count()) == (7, 0)
     assert set(states().values()) == {"queued"}
     assert bind().size == 7
     assert_counts_agree()
@@ -65,8 +66,8 @@ def test_a_cancelled_message_is_cancelled_row_by_row(message: Message):
     message.refresh_from_db()
     assert pages == [3, 3, 0]
     assert list(states().values()) == ["sent", *["cancelled"] * 6]
-    assert (b.due_at, b.parked, b.settled_at is not None) == (None, False, True)
-    assert (message.turning, message.cancelled) == (False, 6)
+    assert (b.due_at, b.paused, b.settled_at is not None) == (None, False, True)
+    assert (message.flags_pending, message.cancelled) == (False, 6)
     assert_counts_agree()
 
 
@@ -100,13 +101,13 @@ def test_a_row_that_comes_back_during_the_last_look_is_not_forgotten(
         return found
 
     monkeypatch.setattr(transitions, "lock", then_released)
-    maintenance.turn_rows()
+    FlagPropagation().apply()
     monkeypatch.undo()
     turn_all()
 
     expected = {"cancelled"} if stop is outbox.cancel else {"queued"}
     assert set(states().values()) == expected
-    assert Delivery.objects.filter(parked=True).count() == (0 if stop is outbox.cancel else 7)
+    assert Delivery.objects.filter(paused=True).count() == (0 if stop is outbox.cancel else 7)
 
 
 def test_flags_that_changed_since_they_were_read_are_turned_again(message: Message):
@@ -115,10 +116,10 @@ def test_flags_that_changed_since_they_were_read_are_turned_again(message: Messa
     stale = Message.objects.get()
     outbox.resume(message)
 
-    maintenance._settle_flag(stale, Delivery.objects.none())
+    flags.clear_pending(stale, Delivery.objects.none())
 
     message.refresh_from_db()
-    assert message.turning
+    assert message.flags_pending
 
 
 def unsure(*names: str, kind: Kind = RECEIPT, wait: timedelta | None) -> Message:
@@ -141,7 +142,7 @@ def test_an_uncertain_mail_is_queued_when_its_wait_is_over():
     message = unsure("a", wait=OVER)
     before = row("a").message_id_header
 
-    requeued = maintenance.requeue_unsure()
+    requeued = maintenance.requeue_uncertain()
 
     a = row("a")
     assert requeued == 1
@@ -156,7 +157,7 @@ def test_an_uncertain_mail_is_queued_when_its_wait_is_over():
 def test_a_held_or_waiting_mail_stays_uncertain(wait):
     unsure("a", wait=wait)
 
-    assert maintenance.requeue_unsure() == 0
+    assert maintenance.requeue_uncertain() == 0
     assert states() == {"a": "uncertain"}
 
 
@@ -165,19 +166,19 @@ def test_an_uncertain_mail_of_a_message_that_is_over_stays(gone: str):
     message = unsure("a", wait=OVER)
     Message.objects.filter(pk=message.pk).update(**{gone: Now()})
 
-    assert maintenance.requeue_unsure() == 0
+    assert maintenance.requeue_uncertain() == 0
 
 
 def test_an_uncertain_mail_is_sent_once_more_by_itself_and_then_held(script):
-    script.otherwise = Answer(phase=Phase.DOT)
+    script.otherwise = Reply(phase=Phase.DOT)
     send("a")
     deliver(bind())
     Delivery.objects.update(due_at=Now())
-    assert maintenance.requeue_unsure() == 1
+    assert maintenance.requeue_uncertain() == 1
 
     deliver(bind())
 
-    assert maintenance.requeue_unsure() == 0
+    assert maintenance.requeue_uncertain() == 0
     assert (row("a").state, row("a").due_at) == ("uncertain", None)
     assert len(script.offered) == 2
     assert script.offered[0].content == script.offered[1].content

@@ -88,7 +88,7 @@ def test_rows_written_by_sql_alone_are_queued_deliveries():
         )
 
     delivery = Delivery.objects.get(address="lee@example.com")
-    assert (delivery.state, delivery.name, delivery.parked) == ("queued", "", False)
+    assert (delivery.state, delivery.name, delivery.paused) == ("queued", "", False)
     assert (delivery.attempts, delivery.uncertainties, delivery.crashes) == (0, 0, 0)
 
 

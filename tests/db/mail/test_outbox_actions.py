@@ -142,8 +142,8 @@ def test_pause_sets_one_flag_and_recalls_the_open_batches_of_its_lane(message: M
     outbox.pause(message)
 
     assert message.paused_at is not None
-    assert message.turning
-    recalled = Batch.objects.filter(recalled=True)
+    assert message.flags_pending
+    recalled = Batch.objects.filter(flags_changed=True)
     assert list(recalled) == [own]
     assert not {closed, other} & set(recalled)
 
@@ -164,7 +164,7 @@ def test_resume_takes_the_flag_away(message: Message):
     outbox.resume(message)
 
     assert message.paused_at is None
-    assert message.turning
+    assert message.flags_pending
 
 
 def test_a_cancelled_message_is_not_resumed(message: Message):

@@ -173,7 +173,7 @@ def test_i8_an_address_that_comes_twice_is_told_once_and_the_repeat_is_counted(m
     message.refresh_from_db()
     addresses = list(message.deliveries.values_list("address", flat=True))
     assert addresses == ["user0@example.com", "user2@example.com", "user3@example.com"]
-    assert (message.queued, message.folded) == (3, 2)
+    assert (message.queued, message.duplicates) == (3, 2)
 
 
 @pytest.mark.django_db
@@ -204,7 +204,7 @@ def test_i8_an_expansion_that_is_stopped_anywhere_resumes_exactly(seed: int, mon
 
     message.refresh_from_db()
     assert message.queued == message.deliveries.count() == 30
-    assert message.folded == 0
+    assert message.duplicates == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from mail import outbox
 from mail.models import Batch, Broadcast, Delivery, Lane
 from mail.relay.loop import Relay
-from mail.relay.pending_work import Work, look
+from mail.relay.pending_work import PendingWork, look
 from tests.db.mail.delivering import bind, send
 from tests.db.mail.test_loop import Broker
 from tests.unit.mail.mails import NOTICE, RECEIPT, notice
@@ -23,17 +23,17 @@ def test_an_idle_turn_of_the_relay_is_one_query(django_assert_num_queries):
     Delivery.objects.update(due_at=timezone.now() + HOUR)
     relay = Relay()
     relay.publisher = Broker()  # type: ignore[assignment]
-    relay.turn()  # takes the lead and does the upkeep of this second
+    relay.step()  # takes the lead and does the upkeep of this second
 
     with django_assert_num_queries(1):
-        relay.turn()
+        relay.step()
 
 
 @pytest.mark.parametrize("kind", [RECEIPT, NOTICE])
 def test_a_mail_that_is_due_is_seen_in_either_lane(kind):
     send("a", kind=kind)
 
-    assert look() == Work(due=frozenset([kind.lane]))
+    assert look() == PendingWork(due=frozenset([kind.lane]))
 
 
 def test_a_mail_that_is_bound_and_published_or_parked_is_nothing_to_do():
@@ -43,7 +43,7 @@ def test_a_mail_that_is_bound_and_published_or_parked_is_nothing_to_do():
     assert not look()
 
     parked = send("b")
-    parked.deliveries.update(parked=True)
+    parked.deliveries.update(paused=True)
     assert not look()
 
 
@@ -53,12 +53,12 @@ def test_a_batch_that_the_broker_does_not_have_is_seen(lane, age):
     published_at = age and timezone.now() - age
     Batch.objects.create(lane=lane, size=1, published_at=published_at)
 
-    assert look() == Work(unpublished=frozenset([lane]))
+    assert look() == PendingWork(unpublished=frozenset([lane]))
 
 
 def test_a_broadcast_is_seen_until_all_recipients_are_known():
     outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
-    assert look() == Work(unexpanded=True)
+    assert look() == PendingWork(unexpanded=True)
 
     Broadcast.objects.update(expanded_at=timezone.now())
     assert not look()

@@ -14,9 +14,11 @@ from mail import outbox
 from mail.models import Lane, Message
 from mail.operations import status
 from mail.relay import dispatch, maintenance, pending_work
+from mail.relay.flags import FlagPropagation
 from mail.relay.rescue import Rescuer
-from mail.worker import checkpoint, claims, expansion
-from tests.db.mail.delivering import bind, send
+from mail.worker import claims, expansion
+from mail.worker.slot import SLOT
+from tests.db.mail.delivering import bind, send, take
 from tests.db.mail.rows import make_user
 from tests.db.mail.test_loop import Broker
 from tests.unit.mail.mails import NOTICE, notice
@@ -132,8 +134,8 @@ def test_the_relay_and_the_status_read_no_history(history: None):
         lambda: [dispatch.republish(lane, broker) for lane in Lane],
         lambda: [dispatch.dispatch_expansions(lane, broker) for lane in Lane],
         lambda: Rescuer().rescue(),
-        maintenance.turn_rows,
-        maintenance.requeue_unsure,
+        FlagPropagation().apply,
+        maintenance.requeue_uncertain,
         maintenance.erase_contents,
         status.read,
     ):
@@ -154,9 +156,9 @@ def test_a_stopped_broadcast_costs_a_relay_the_page_it_turns(stop, monkeypatch):
     analyze()
     stop(message)
     for _ in range(20):
-        maintenance.turn_rows()
+        FlagPropagation().apply()
 
-    assert rows_read(maintenance.turn_rows) <= 2 * 50  # found, then locked
+    assert rows_read(FlagPropagation().apply) <= 2 * 50  # found, then locked
     assert rows_read(lambda: dispatch.bind(Lane.BULK, 500)) == 1
 
 
@@ -215,14 +217,13 @@ def test_marks_leave_no_trace_in_index_or_table():
     some rounds is asked to show it.
     """
     send("a")
-    claim = claims.take(bind().pk)
-    assert claim is not None
+    claim = take(bind())
     grown: list[int] = []
 
     for _ in range(5):
         before = stored()
         for number in range(3000):
-            claim.marker.mark(claim.batch_id, claim.token, number, begun=True)
+            claim.checkpoint.write(number, begun=True)
         after = stored()
         assert after["mail_batch_open"] == before["mail_batch_open"]
         grown.append(after["mail_batch"] - before["mail_batch"])
@@ -233,7 +234,7 @@ def test_marks_leave_no_trace_in_index_or_table():
 
 def stored() -> dict[str, int]:
     """The octets of the table of Batches and of what finds the open ones."""
-    checkpoint.close()
+    SLOT.close()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relname LIKE 'mail_batch%'"

@@ -10,8 +10,8 @@ from django.utils import timezone
 from mail.models import Lane, Transport
 from mail.transport.config import Rate, SmtpServer
 from mail.worker import rate_limit
-from mail.worker.claims import Claim
-from mail.worker.rate_limit import Pace
+from mail.worker.lease import Lease
+from mail.worker.rate_limit import Places, RateLimit
 from tests.db.mail.delivering import Script, bind, deliver, lane_row, said, send, states
 from tests.db.mail.threads import in_threads
 from tests.unit.mail.mails import NOTICE
@@ -34,6 +34,10 @@ def rate(settings, text: str) -> None:
     settings.MAIL_RATE = Rate.parse(text, name="MAIL_RATE")
 
 
+def limit_of(mails: int) -> RateLimit:
+    return RateLimit(LANE, mails, clock=timezone.now)
+
+
 def nothing() -> None:
     """A sign of life that nobody needs."""
 
@@ -41,9 +45,11 @@ def nothing() -> None:
 def test_without_a_rate_mails_leave_at_once(settings):
     rate(settings, "")
 
-    assert rate_limit.reserve(LANE, 500) == Pace()
+    assert rate_limit.reserve(LANE, 500) == Places()
     assert lane_row().next_slot_at is None
-    assert Pace().wait(499, nothing, lambda: False)
+    limit = limit_of(500)
+    assert limit.is_unlimited
+    assert all(limit.wait(nothing, lambda: False) for _ in range(500))
 
 
 def test_places_in_time_follow_each_other_over_all_batches(settings):
@@ -94,17 +100,17 @@ def asleep(monkeypatch):
     with time_machine.travel(NOON, tick=False) as traveller:
         waiting = Waiting(traveller)
         monkeypatch.setattr(rate_limit, "time", waiting)
-        monkeypatch.setattr(Claim, "now", lambda _: timezone.now())
+        monkeypatch.setattr(Lease, "now", lambda _: timezone.now())
         yield waiting
 
 
 def test_each_mail_waits_for_its_place_with_signs_of_life(settings, asleep: Waiting):
     """I3: a worker that waits for its rate renews its lease."""
     rate(settings, "15/m")
-    pace = rate_limit.reserve(LANE, 3)
+    limit = limit_of(3)
     signs: list[int] = []
 
-    left = [pace.wait(number, lambda: signs.append(1), lambda: False) for number in range(3)]
+    left = [limit.wait(lambda: signs.append(1), lambda: False) for _ in range(3)]
 
     assert left == [True, True, True]
     assert sum(asleep.slept) == pytest.approx(8)
@@ -114,28 +120,30 @@ def test_each_mail_waits_for_its_place_with_signs_of_life(settings, asleep: Wait
 
 def test_a_mail_that_is_late_does_not_wait(settings, asleep: Waiting):
     rate(settings, "1/s")
-    pace = rate_limit.reserve(LANE, 3)
+    limit = limit_of(3)
+    assert limit.wait(nothing, lambda: False)
     asleep.traveller.shift(60)
 
-    assert pace.wait(2, nothing, lambda: False)
+    assert limit.wait(nothing, lambda: False)
     assert asleep.slept == []
 
 
 def test_a_worker_told_to_stop_waits_no_longer(settings, asleep: Waiting):
     rate(settings, "1/m")
-    pace = rate_limit.reserve(LANE, 2)
+    limit = limit_of(2)
+    assert limit.wait(nothing, lambda: False)
     stops = iter([False, False, True])
 
-    assert not pace.wait(1, nothing, lambda: next(stops))
+    assert not limit.wait(nothing, lambda: next(stops))
     assert sum(asleep.slept) <= 2
 
 
 def test_the_quota_of_a_day_is_given_out_once(settings):
     rate(settings, "10/d")
     with time_machine.travel(NOON, tick=False):
-        allowed = [rate_limit.reserve(LANE, 4).allowed for _ in range(4)]
+        counts = [rate_limit.reserve(LANE, 4).count for _ in range(4)]
 
-    assert allowed == [4, 4, 2, 0]
+    assert counts == [4, 4, 2, 0]
     assert lane_row().day_count == 10
 
 
@@ -144,7 +152,7 @@ def test_a_new_day_begins_at_midnight_here(settings):
     with time_machine.travel(NOON, tick=False):
         rate_limit.reserve(LANE, 10)
     with time_machine.travel(datetime(2026, 11, 23, tzinfo=NOON.tzinfo), tick=False):
-        assert rate_limit.reserve(LANE, 4).allowed == 4
+        assert rate_limit.reserve(LANE, 4).count == 4
 
     assert (lane_row().day_count, str(lane_row().day)) == (4, "2026-11-23")
 
@@ -212,7 +220,7 @@ def test_a_rate_slows_a_batch_down(settings, script: Script, asleep: Waiting):
 def test_a_receipt_finds_a_place_behind_a_few_of_a_long_batch(settings, asleep: Waiting):
     """Receipts first: a Batch of bulk mails reserves a tenth of a second."""
     rate(settings, "40/s")
-    bulk = rate_limit.Pacer(LANE, 500, clock=timezone.now)
+    bulk = limit_of(500)
     for _ in range(5):
         assert bulk.wait(nothing, lambda: False)
 
@@ -224,13 +232,13 @@ def test_a_receipt_finds_a_place_behind_a_few_of_a_long_batch(settings, asleep: 
 
 def test_every_mail_of_a_batch_has_a_place_of_its_own(settings, asleep: Waiting):
     rate(settings, "40/s")
-    pacer = rate_limit.Pacer(LANE, 25, clock=timezone.now)
+    limit = limit_of(25)
 
-    waited = [pacer.wait(nothing, lambda: False) for _ in range(25)]
+    waited = [limit.wait(nothing, lambda: False) for _ in range(25)]
 
     assert all(waited)
     assert sum(asleep.slept) == pytest.approx(24 / 40)
-    assert (pacer.reserved, pacer.left) == (25, 0)
+    assert (limit.reserved, limit.mails_left) == (25, 0)
 
 
 @pytest.mark.postgresql
@@ -238,11 +246,11 @@ def test_workers_that_ask_at_once_get_places_apart(settings):
     rate(settings, "10/s,95/d")
 
     def reserve() -> int:
-        return rate_limit.reserve(LANE, 10).allowed
+        return rate_limit.reserve(LANE, 10).count
 
-    allowed = in_threads(10, reserve)
+    counts = in_threads(10, reserve)
 
-    assert sorted(allowed) == [5, *[10] * 9]
+    assert sorted(counts) == [5, *[10] * 9]
     assert lane_row().day_count == 95
 
 

@@ -11,7 +11,7 @@ from mail import outbox
 from mail.models import Attempt, Batch, Delivery, Lane, Message
 from mail.relay import dispatch, rescue
 from mail.relay.rescue import Rescuer
-from mail.worker.claims import Claim
+from mail.worker.checkpoint import Checkpoint
 from tests.db.mail.delivering import (
     Script,
     assert_counts_agree,
@@ -48,7 +48,7 @@ def settle(batch: Batch) -> bool:
 
 def test_of_a_worker_that_died_before_it_closed_its_batch_nothing_is_left(script, monkeypatch):
     """The results are written before the Batch is closed: the rescue closes it, and no more."""
-    monkeypatch.setattr(Claim, "end", lambda claim: None)
+    monkeypatch.setattr(Checkpoint, "close", lambda *_: None)
     send(*NAMES)
     batch = deliver(bind())
 
@@ -93,7 +93,7 @@ def test_what_was_accepted_is_noted_as_such():
     assert (a.settled_at is not None, a.due_at) == (True, None)
 
 
-def test_the_uncertain_mail_leaves_an_attempt_and_comes_again_once(settings):
+def test_the_uncertain_mail_leaves_an_attempt_and_is_resent_once(settings):
     settings.MAIL_UNCERTAIN_WAIT = timedelta(minutes=15)
     batch = died(through="b", begun=True)
 
@@ -147,12 +147,12 @@ def test_rows_of_a_stopped_message_are_turned_after_the_rescue():
     batch = died(begun=False)
     message = Message.objects.get()
     outbox.cancel(message)
-    Message.objects.update(turning=False)
+    Message.objects.update(flags_pending=False)
 
     settle(batch)
 
     message.refresh_from_db()
-    assert message.turning
+    assert message.flags_pending
 
 
 def test_i11_a_mail_that_kills_three_workers_fails_as_poison(script: Script):
@@ -219,8 +219,8 @@ def test_i9_a_250_that_comes_after_the_rescue_settles_the_mail_as_sent(script: S
     send("a", "b")
     batch = bind()
 
-    def slow(watch):
-        watch.before_dot()
+    def slow(callbacks):
+        callbacks.before_end_of_data()
         Batch.objects.filter(pk=batch.pk).update(lease_until=timezone.now() - timedelta(hours=1))
         batch.refresh_from_db()
         assert settle(batch)

@@ -65,7 +65,7 @@ def test_a_settled_delivery_waits_for_nothing():
     assert settled == 1
     assert (delivery.state, delivery.code, delivery.reply) == (State.FAILED, "550", "no")
     assert delivery.settled_at is not None
-    assert (delivery.due_at, delivery.parked) == (None, False)
+    assert (delivery.due_at, delivery.paused) == (None, False)
 
 
 @pytest.mark.django_db

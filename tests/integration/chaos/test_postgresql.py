@@ -6,7 +6,7 @@ import signal
 import psycopg
 import pytest
 
-from mail.worker.claims import CRASHES_SEEN
+from mail.ledger.database_server import STARTED
 from tests.harness.ports import wait_until
 from tests.harness.postgresql import PostgreSQL
 
@@ -32,6 +32,6 @@ def seen(server: PostgreSQL) -> str:
     """What a claim would keep; nothing while the server recovers."""
     try:
         with psycopg.connect(server.url()) as session:
-            return str(session.execute(CRASHES_SEEN).fetchone()[0])
+            return str(session.execute(STARTED).fetchone()[0])
     except psycopg.OperationalError:
         return ""

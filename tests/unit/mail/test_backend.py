@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mail.content import builder
-from mail.transport.backend import BackendTransport, stored_email
+from mail.transport.backend import BackendConnection, stored_email
 from mail.transport.base import Envelope
-from mail.transport.replies import Answer, Outcome, Phase, classify
+from mail.transport.classification import Outcome, classify
+from mail.transport.replies import Phase, Reply
 from tests.harness.smtp import SmtpServer
 from tests.unit.mail.mails import receipt
 
@@ -59,7 +60,7 @@ class AnymailRecipientsRefused(Exception):
     status_code = None
 
 
-class Watch:
+class Callbacks:
     dots = 0
 
     def before_dot(self) -> None:
@@ -81,9 +82,9 @@ def envelope(email: EmailMessage | None = None, recipient: str = "kim@example.co
     return Envelope(sender=built.envelope_from, recipient=recipient, content=built.mime)
 
 
-def offer(says: Any, monkeypatch: pytest.MonkeyPatch) -> Answer:
+def offer(says: Any, monkeypatch: pytest.MonkeyPatch) -> Reply:
     monkeypatch.setattr(Backend, "says", says)
-    return BackendTransport(PATH).deliver(envelope(), Watch())
+    return BackendConnection(PATH).deliver(envelope(), Callbacks())
 
 
 @pytest.mark.parametrize(
@@ -96,16 +97,16 @@ def offer(says: Any, monkeypatch: pytest.MonkeyPatch) -> Answer:
         (smtplib.SMTPRecipientsRefused({}), Outcome.FAILED),
         (AnymailRecipientsRefused(), Outcome.FAILED),
         (smtplib.SMTPSenderRefused(550, b"not you", "shop@moa.example"), Outcome.FAILED),
-        (smtplib.SMTPAuthenticationError(535, b"who"), Outcome.HELD),
+        (smtplib.SMTPAuthenticationError(535, b"who"), Outcome.RETURNED),
         (smtplib.SMTPDataError(554, b"spam"), Outcome.FAILED),
         (smtplib.SMTPDataError(451, b"later"), Outcome.DEFERRED),
-        (smtplib.SMTPDataError(421, b"bye"), Outcome.HELD),
+        (smtplib.SMTPDataError(421, b"bye"), Outcome.RETURNED),
         (smtplib.SMTPResponseException(-1, b"?"), Outcome.UNCERTAIN),
         (Status(400), Outcome.FAILED),
         (Status(422), Outcome.FAILED),
-        (Status(401), Outcome.HELD),
-        (Status(403), Outcome.HELD),
-        (Status(429), Outcome.HELD),
+        (Status(401), Outcome.RETURNED),
+        (Status(403), Outcome.RETURNED),
+        (Status(429), Outcome.RETURNED),
         (Status(408), Outcome.DEFERRED),
         (Status(500), Outcome.DEFERRED),
         (Status(503), Outcome.DEFERRED),
@@ -153,16 +154,16 @@ def test_an_error_is_told_by_its_name_alone(monkeypatch):
 def test_i11_a_backend_that_does_not_open_holds_the_transport(monkeypatch, error: Exception):
     """I11: trouble with the server spends no attempts, and nothing was uncertain."""
     monkeypatch.setattr(Backend, "opening", error)
-    watch = Watch()
+    watch = Callbacks()
 
-    answer = BackendTransport(PATH).deliver(envelope(), watch)
+    answer = BackendConnection(PATH).deliver(envelope(), watch)
 
-    assert (classify(answer).outcome, watch.dots) == (Outcome.HELD, 0)
+    assert (classify(answer).outcome, watch.dots) == (Outcome.RETURNED, 0)
 
 
 def test_i3_the_backend_is_not_called_when_the_claim_forbids_it():
     """I3: past the deadline nothing is handed over."""
-    watch = Watch()
+    watch = Callbacks()
 
     def refuse() -> None:
         raise InterruptedError
@@ -170,27 +171,27 @@ def test_i3_the_backend_is_not_called_when_the_claim_forbids_it():
     watch.before_dot = refuse  # type: ignore[method-assign]
 
     with pytest.raises(InterruptedError):
-        BackendTransport(PATH).deliver(envelope(), watch)
+        BackendConnection(PATH).deliver(envelope(), watch)
 
     assert Backend.sent == []
 
 
 def test_a_backend_is_opened_once_and_again_after_trouble(monkeypatch):
-    transport = BackendTransport(PATH)
+    transport = BackendConnection(PATH)
     for _ in range(3):
-        transport.deliver(envelope(), Watch())
+        transport.deliver(envelope(), Callbacks())
     monkeypatch.setattr(Backend, "says", TimeoutError())
-    transport.deliver(envelope(), Watch())
+    transport.deliver(envelope(), Callbacks())
     monkeypatch.setattr(Backend, "says", 1)
 
-    answer = transport.deliver(envelope(), Watch())
+    answer = transport.deliver(envelope(), Callbacks())
 
     assert (answer.code, Backend.opened) == (250, 2)
 
 
 def test_a_backend_that_does_not_close_changes_nothing(monkeypatch):
-    transport = BackendTransport(PATH)
-    transport.deliver(envelope(), Watch())
+    transport = BackendConnection(PATH)
+    transport.deliver(envelope(), Callbacks())
     monkeypatch.setattr(Backend, "closing", OSError())
 
     transport.close()
@@ -201,9 +202,9 @@ def test_a_backend_that_does_not_close_changes_nothing(monkeypatch):
 def test_i11_a_mail_that_cannot_be_read_back_fails_alone(monkeypatch):
     """I11: a bad mail fails alone, with its reason, and is never uncertain."""
     broken = b"Subject: x\r\nContent-Type: text/plain; charset=no-such\r\n\r\n\xff\r\n"
-    watch = Watch()
+    watch = Callbacks()
 
-    answer = BackendTransport(PATH).deliver(
+    answer = BackendConnection(PATH).deliver(
         Envelope(sender="a@b.example", recipient="c@d.example", content=broken), watch
     )
 
@@ -216,10 +217,10 @@ def test_i11_a_mail_that_cannot_be_read_back_fails_alone(monkeypatch):
 
 def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, settings):
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp.port
-    transport = BackendTransport("django.core.mail.backends.smtp.EmailBackend")
+    transport = BackendConnection("django.core.mail.backends.smtp.EmailBackend")
     mail = envelope(rich())
 
-    answer = transport.deliver(mail, Watch())
+    answer = transport.deliver(mail, Callbacks())
 
     transport.close()
     assert (answer.code, answer.text) == (250, "accepted")
@@ -230,9 +231,9 @@ def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, se
 @pytest.mark.parametrize("name", ["console", "filebased", "locmem", "dummy"])
 def test_djangos_other_backends_take_the_mail(settings, tmp_path, name: str, capsys):
     settings.EMAIL_FILE_PATH = tmp_path
-    transport = BackendTransport(f"django.core.mail.backends.{name}.EmailBackend")
+    transport = BackendConnection(f"django.core.mail.backends.{name}.EmailBackend")
 
-    answer = transport.deliver(envelope(rich()), Watch())
+    answer = transport.deliver(envelope(rich()), Callbacks())
 
     transport.close()
     assert answer.code == 250

@@ -7,11 +7,11 @@ import pytest
 from mail.transport import wire
 from mail.transport.base import Envelope, OutOfTime
 from mail.transport.config import SmtpServer as Server
-from mail.transport.replies import Answer, Phase
-from mail.transport.smtp import SmtpTransport
+from mail.transport.replies import Phase, Reply
+from mail.transport.smtp import SmtpConnection
 from tests.harness import smtp_dialogue
 from tests.harness.smtp import SmtpServer
-from tests.unit.mail.test_smtp import CONTENT, Watch
+from tests.unit.mail.test_smtp import CONTENT, Callbacks
 
 A, B, C = (
     Envelope(sender="shop@moa.example", recipient=f"{name}@example.com", content=CONTENT)
@@ -20,8 +20,8 @@ A, B, C = (
 
 
 @pytest.fixture
-def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
-    transport = SmtpTransport(Server(host="127.0.0.1", port=smtp.port))
+def transport(smtp: SmtpServer) -> Iterator[SmtpConnection]:
+    transport = SmtpConnection(Server(host="127.0.0.1", port=smtp.port))
     yield transport
     smtp.clear_rules()
     transport.close()
@@ -31,22 +31,22 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What left in one write each, once the connection was open."""
     seen: list[bytes] = []
-    push = wire.Dialogue.push
+    push = wire.Wire.push
 
-    def noted_push(self: wire.Dialogue, data: bytes) -> int:
+    def noted_push(self: wire.Wire, data: bytes) -> int:
         taken = push(self, data)
         seen.extend([data[:taken]] if taken else [])
         return taken
 
-    monkeypatch.setattr(wire.Dialogue, "push", noted_push)
+    monkeypatch.setattr(wire.Wire, "push", noted_push)
     return seen
 
 
-def offer(transport: SmtpTransport, *envelopes: Envelope) -> list[Answer]:
+def offer(transport: SmtpConnection, *envelopes: Envelope) -> list[Reply]:
     """Offer mails one after the other, each announced with the one before."""
     following = [*envelopes[1:], None]
     return [
-        transport.deliver(envelope, Watch(), lambda one=next_one: one)
+        transport.deliver(envelope, Callbacks(), lambda one=next_one: one)
         for envelope, next_one in zip(envelopes, following, strict=True)
     ]
 
@@ -87,7 +87,7 @@ def test_the_next_mail_is_made_while_the_mark_takes_its_time(
     monkeypatch.setattr(smtp, "extensions", extensions)
     order: list[str] = []
 
-    class Recording(Watch):
+    class Recording(Callbacks):
         def dot_is_near(self) -> None:
             order.append("begun")
 
@@ -132,16 +132,16 @@ def test_a_refused_mail_whose_data_is_answered_with_354_sends_nothing(
     smtp, transport, monkeypatch, writes
 ):
     """RFC 2920 §3.1: such a server waits for content, which must not come."""
-    do_data = smtp_dialogue.Dialogue.do_data
+    do_data = smtp_dialogue.Wire.do_data
 
-    def waits_for_content(self: smtp_dialogue.Dialogue, rest: str) -> None:
+    def waits_for_content(self: smtp_dialogue.Wire, rest: str) -> None:
         if self.recipients:
             do_data(self, rest)
         else:
             self.say("354 go on")
             self.read_mail()
 
-    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_data", waits_for_content)
+    monkeypatch.setattr(smtp_dialogue.Wire, "do_data", waits_for_content)
     smtp.on("rcpt", address="b@*", reply="550 no")
 
     answers = offer(transport, A, B, C)
@@ -175,9 +175,9 @@ def test_a_lost_reply_to_the_dot_leaves_the_announced_mail_unsaid(smtp, transpor
 
 
 def test_a_mail_that_was_announced_and_does_not_come_is_never_sent(smtp, transport):
-    transport.deliver(A, Watch(), lambda: B)
+    transport.deliver(A, Callbacks(), lambda: B)
     transport.withdraw()
-    answer = transport.deliver(C, Watch())
+    answer = transport.deliver(C, Callbacks())
 
     assert answer.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
@@ -185,9 +185,9 @@ def test_a_mail_that_was_announced_and_does_not_come_is_never_sent(smtp, transpo
 
 
 def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp, transport):
-    transport.deliver(A, Watch(), lambda: B)
+    transport.deliver(A, Callbacks(), lambda: B)
 
-    answer = transport.deliver(C, Watch())
+    answer = transport.deliver(C, Callbacks())
 
     assert answer.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
@@ -195,25 +195,25 @@ def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp,
 
 def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport):
     """I3: that its envelope left early says nothing about its dot."""
-    transport.deliver(A, Watch(), lambda: B)
+    transport.deliver(A, Callbacks(), lambda: B)
 
     with pytest.raises(InterruptedError):
-        transport.deliver(B, Watch(refusal=InterruptedError()))
+        transport.deliver(B, Callbacks(refusal=InterruptedError()))
 
     assert smtp.recipients() == {"a@example.com": 1}
 
 
 def test_i3_leave_is_asked_again_when_the_dot_did_not_fit(smtp, transport, monkeypatch):
     """I3: a deadline that passes while the socket has no room is seen."""
-    push = wire.Dialogue.push
-    monkeypatch.setattr(wire.Dialogue, "push", lambda self, data: push(self, data[:20]))
-    watch = Watch()
+    push = wire.Wire.push
+    monkeypatch.setattr(wire.Wire, "push", lambda self, data: push(self, data[:20]))
+    watch = Callbacks()
 
     answer = transport.deliver(A, watch, lambda: B)
 
     assert answer.is_plain_acceptance
     assert watch.dots >= len(CONTENT) // 20
-    assert transport.deliver(B, Watch()).is_plain_acceptance
+    assert transport.deliver(B, Callbacks()).is_plain_acceptance
     assert [taken.raw for taken in smtp.taken] == [CONTENT, CONTENT]
 
 
@@ -221,7 +221,7 @@ def test_i5_a_worker_that_must_end_does_not_write_the_dot(smtp, transport, monke
     """I5: out of time before the dot, the mail is certainly unsent."""
     monkeypatch.setattr(wire, "WAKE", 0.01)
     smtp.on("data", hold=True)
-    watch = Watch()
+    watch = Callbacks()
 
     def end() -> None:
         raise OutOfTime
@@ -240,25 +240,25 @@ def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
     smtp, transport, monkeypatch
 ):
     """I5: the dot has left, and only what announces the next mail found no room."""
-    push, wait = wire.Dialogue.push, wire.Dialogue._wait
+    push, wait = wire.Wire.push, wire.Wire._wait
     dots: list[bytes] = []
 
-    def up_to_the_dot(self: wire.Dialogue, data: bytes) -> int:
+    def up_to_the_dot(self: wire.Wire, data: bytes) -> int:
         if dots:
             return 0
         end = data.find(b"\r\n.\r\n") + 5 if b"\r\n.\r\n" in data else len(data)
         dots.extend([data[:end]] if end < len(data) else [])
         return push(self, data[:end])
 
-    def must_end(self: wire.Dialogue, patience: float, *, for_writing: bool = False) -> None:
+    def must_end(self: wire.Wire, patience: float, *, for_writing: bool = False) -> None:
         if dots and for_writing:
             raise OutOfTime
         wait(self, patience, for_writing=for_writing)
 
-    monkeypatch.setattr(wire.Dialogue, "push", up_to_the_dot)
-    monkeypatch.setattr(wire.Dialogue, "_wait", must_end)
+    monkeypatch.setattr(wire.Wire, "push", up_to_the_dot)
+    monkeypatch.setattr(wire.Wire, "_wait", must_end)
 
-    answer = transport.deliver(A, Watch(), lambda: B)
+    answer = transport.deliver(A, Callbacks(), lambda: B)
 
     assert answer.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1}

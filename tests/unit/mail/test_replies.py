@@ -6,27 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mail.transport.replies import (
-    DELAYS,
-    LONGEST_HOLD,
-    LONGEST_OUTAGE_HOLD,
+from mail.transport.classification import (
     OVER_QUOTA,
     REFUSED_LOGIN,
-    SESSION_PHASES,
     THROTTLED,
     UNREACHABLE,
-    Answer,
     Outcome,
-    Phase,
     Scope,
     Verdict,
-    backoff,
     classify,
-    hold_time,
 )
+from mail.transport.replies import SESSION_PHASES, Phase, Reply
+from mail.worker.backoff import DELAYS, LONGEST_HOLD, LONGEST_OUTAGE_HOLD, backoff, hold_time
 
 SENT, FAILED, DEFERRED = Outcome.SENT, Outcome.FAILED, Outcome.DEFERRED
-UNCERTAIN, HELD = Outcome.UNCERTAIN, Outcome.HELD
+UNCERTAIN, HELD = Outcome.UNCERTAIN, Outcome.RETURNED
 RECIPIENT, MESSAGE, SENDER, TRANSPORT = (
     Scope.RECIPIENT,
     Scope.MESSAGE,
@@ -80,7 +74,7 @@ OF_THE_TRANSPORT = [
 
 
 def verdict(phase: Phase, code: int | None, enhanced: str = "") -> Verdict:
-    return classify(Answer(phase=phase, code=code, enhanced=enhanced))
+    return classify(Reply(phase=phase, code=code, enhanced=enhanced))
 
 
 @pytest.mark.parametrize("phase", IN_A_MAIL)
@@ -155,7 +149,7 @@ def test_i11_a_hold_is_long_and_nothing_else_holds(phase, code, enhanced):
 
 @given(phase=st.sampled_from(Phase), code=st.one_of(st.none(), st.integers(0, 599)))
 def test_a_loss_is_silence_in_the_middle_of_a_mail(phase, code):
-    answer = Answer(phase=phase, code=code)
+    answer = Reply(phase=phase, code=code)
 
     assert answer.is_loss == (code is None and phase not in SESSION_PHASES)
 
@@ -176,7 +170,7 @@ def test_a_loss_is_silence_in_the_middle_of_a_mail(phase, code):
 )
 def test_an_answer_is_read_with_its_enhanced_code(said, enhanced, text):
     """RFC 2034 §4: the enhanced code stands first in the text."""
-    answer = Answer.read(Phase.RCPT, 550, said, host="mx.example:25")
+    answer = Reply.parse(Phase.RCPT, 550, said, host="mx.example:25")
 
     assert (answer.enhanced, answer.text) == (enhanced, text)
     assert (answer.phase, answer.code, answer.host) == (Phase.RCPT, 550, "mx.example:25")
@@ -184,7 +178,7 @@ def test_an_answer_is_read_with_its_enhanced_code(said, enhanced, text):
 
 @pytest.mark.parametrize("code", [-1, 0, None])
 def test_a_code_that_is_none_is_silence(code):
-    assert Answer.read(Phase.DOT, code, "", host="").code is None
+    assert Reply.parse(Phase.DOT, code, "", host="").code is None
 
 
 def test_delays_grow_from_a_minute_to_four_hours():

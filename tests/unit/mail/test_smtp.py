@@ -12,9 +12,10 @@ import pytest
 from mail.transport import smtp as mail_smtp
 from mail.transport import wire
 from mail.transport.base import Envelope
+from mail.transport.classification import Outcome, classify
 from mail.transport.config import SmtpServer as Server
-from mail.transport.replies import Answer, Outcome, Phase, classify
-from mail.transport.smtp import SmtpTransport
+from mail.transport.replies import Phase, Reply
+from mail.transport.smtp import SmtpConnection
 from tests.harness import smtp_dialogue
 from tests.harness.smtp import SmtpServer
 
@@ -24,7 +25,7 @@ SHORT = 1.0  # seconds
 CONTENT = "Subject: 안녕\r\n\r\n반갑습니다.\r\n".encode()
 
 
-class Watch:
+class Callbacks:
     """Counts the dots and the signs of life, and may refuse the dot."""
 
     def __init__(self, refusal: Exception | None = None) -> None:
@@ -45,19 +46,19 @@ class Watch:
 
 
 def offer(
-    transport: SmtpTransport,
+    transport: SmtpConnection,
     to: str = "kim@example.com",
     *,
     content: bytes = CONTENT,
-    watch: Watch | None = None,
-) -> Answer:
+    watch: Callbacks | None = None,
+) -> Reply:
     envelope = Envelope(sender="shop@moa.example", recipient=to, content=content)
-    return transport.deliver(envelope, watch or Watch())
+    return transport.deliver(envelope, watch or Callbacks())
 
 
 @pytest.fixture
-def transport(smtp: SmtpServer) -> Iterator[SmtpTransport]:
-    transport = SmtpTransport(Server(host="127.0.0.1", port=smtp.port))
+def transport(smtp: SmtpServer) -> Iterator[SmtpConnection]:
+    transport = SmtpConnection(Server(host="127.0.0.1", port=smtp.port))
     yield transport
     smtp.clear_rules()
     transport.close()
@@ -88,7 +89,7 @@ def said_to_mail(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return heard
 
 
-def test_a_mail_arrives_as_it_was_stored(smtp: SmtpServer, transport: SmtpTransport):
+def test_a_mail_arrives_as_it_was_stored(smtp: SmtpServer, transport: SmtpConnection):
     answer = offer(transport)
 
     (taken,) = smtp.taken
@@ -115,7 +116,7 @@ def test_i5_a_fault_is_told_with_its_step(smtp, transport, step: str, fault: str
     """I5: only what comes, or does not come, after the dot may be uncertain."""
     rule, code = FAULTS[fault]
     smtp.on(step, **rule)
-    watch = Watch()
+    watch = Callbacks()
 
     with short_of_patience(step, rule):
         answer = offer(transport, watch=watch)
@@ -147,7 +148,7 @@ def test_i3_a_slow_server_is_waited_for_with_signs_of_life(smtp, transport, monk
     """I3: while it waits for a slow reply the worker renews."""
     monkeypatch.setattr(wire, "WAKE", 0.01)
     rule = smtp.on(step, hold=True, times=1)
-    watch = Watch()
+    watch = Callbacks()
 
     def third_time() -> None:
         watch.waits += 1
@@ -165,7 +166,7 @@ def test_i3_a_slow_server_is_waited_for_with_signs_of_life(smtp, transport, monk
 def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
     """I3: past the deadline no terminating dot is written, and the mail is not taken."""
     with pytest.raises(InterruptedError):
-        offer(transport, watch=Watch(refusal=InterruptedError()))
+        offer(transport, watch=Callbacks(refusal=InterruptedError()))
 
     assert transport.session is None
     assert offer(transport, "second@example.com").is_plain_acceptance
@@ -175,7 +176,7 @@ def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
 
 def test_i5_a_dot_that_could_not_be_written_was_not_sent(smtp, transport):
     """I5: the connection breaks after the content, and we know it: nothing is uncertain."""
-    watch = Watch()
+    watch = Callbacks()
 
     def cut() -> None:
         smtp.stop()
@@ -316,7 +317,7 @@ def test_a_connection_that_rested_is_asked_whether_it_lives(smtp, transport, mon
 
 def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, monkeypatch):
     """I3: no lease runs out while a connection is made in the middle of a Batch."""
-    first, second = Watch(), Watch()
+    first, second = Callbacks(), Callbacks()
     offer(transport, watch=first)
     monkeypatch.setattr("mail.transport.smtp.IDLE_LIMIT", 0)
     monkeypatch.setattr(wire, "WAKE", 0.01)
@@ -398,7 +399,7 @@ def secure_server(**options) -> SmtpServer:
 @pytest.mark.parametrize("how", ["starttls", "implicit_tls"])
 def test_a_mail_leaves_over_tls(trusted, how: str, host: str):
     with secure_server(implicit_tls=how == "implicit_tls") as server:
-        transport = SmtpTransport(Server(host=host, port=server.port, **{how: True}))
+        transport = SmtpConnection(Server(host=host, port=server.port, **{how: True}))
 
         answers = [offer(transport), offer(transport, content=CONTENTS["more than one write"])]
 
@@ -410,29 +411,29 @@ def test_a_mail_leaves_over_tls(trusted, how: str, host: str):
 @pytest.mark.parametrize("how", ["starttls", "implicit_tls"])
 def test_a_certificate_that_nobody_vouches_for_is_an_outage(how: str):
     with secure_server(implicit_tls=how == "implicit_tls") as server:
-        transport = SmtpTransport(Server(host="localhost", port=server.port, **{how: True}))
+        transport = SmtpConnection(Server(host="localhost", port=server.port, **{how: True}))
 
         answer = offer(transport)
 
         assert answer.phase is (Phase.STARTTLS if how == "starttls" else Phase.CONNECT)
         assert answer.code is None
-        assert classify(answer).outcome is Outcome.HELD
+        assert classify(answer).outcome is Outcome.RETURNED
         assert server.commands["mail"] == 0
 
 
 def test_no_mail_leaves_in_the_clear_when_starttls_is_not_offered(smtp):
-    transport = SmtpTransport(Server(host="127.0.0.1", port=smtp.port, starttls=True))
+    transport = SmtpConnection(Server(host="127.0.0.1", port=smtp.port, starttls=True))
 
     answer = offer(transport)
 
     assert (answer.phase, answer.code) == (Phase.STARTTLS, None)
-    assert (classify(answer).outcome, smtp.commands["mail"]) == (Outcome.HELD, 0)
+    assert (classify(answer).outcome, smtp.commands["mail"]) == (Outcome.RETURNED, 0)
 
 
 def test_no_mail_leaves_in_the_clear_when_starttls_is_refused(trusted):
     with secure_server() as server:
         server.on("starttls", reply="454 4.7.0 TLS not available")
-        transport = SmtpTransport(Server(host="localhost", port=server.port, starttls=True))
+        transport = SmtpConnection(Server(host="localhost", port=server.port, starttls=True))
 
         answer = offer(transport)
 
@@ -444,7 +445,7 @@ def test_no_mail_leaves_in_the_clear_when_starttls_is_refused(trusted):
 def test_a_login_is_spoken_over_tls(trusted, password: str, code: int):
     with secure_server(users={"moa": "right"}) as server:
         place = {"host": "localhost", "port": server.port, "starttls": True}
-        transport = SmtpTransport(Server(**place, user="moa", password=password))
+        transport = SmtpConnection(Server(**place, user="moa", password=password))
 
         answer = offer(transport)
 
@@ -454,17 +455,17 @@ def test_a_login_is_spoken_over_tls(trusted, password: str, code: int):
 
 
 def test_a_login_where_none_is_offered_is_an_outage(smtp):
-    transport = SmtpTransport(Server(host="127.0.0.1", port=smtp.port, user="moa", password="x"))
+    transport = SmtpConnection(Server(host="127.0.0.1", port=smtp.port, user="moa", password="x"))
 
     answer = offer(transport)
 
-    assert (answer.phase, classify(answer).outcome) == (Phase.AUTH, Outcome.HELD)
+    assert (answer.phase, classify(answer).outcome) == (Phase.AUTH, Outcome.RETURNED)
 
 
 def test_an_answer_never_shows_the_password(trusted):
     with secure_server(users={"moa": "right"}) as server:
         place = {"host": "localhost", "port": server.port, "starttls": True}
-        transport = SmtpTransport(Server(**place, user="moa", password="hunter2"))
+        transport = SmtpConnection(Server(**place, user="moa", password="hunter2"))
 
         answer = offer(transport)
 

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from mail.transport import wire
 from mail.transport.smtp import _stuffed
-from mail.transport.wire import REPLY_LIMIT, Dialogue, Lost
+from mail.transport.wire import REPLY_LIMIT, ConnectionLost, Wire
 
 SHORT = 0.1
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[Dialogue, socket.socket]]:
+def ends() -> Iterator[tuple[Wire, socket.socket]]:
     """A dialogue, and the server's end of its connection."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield Dialogue(ours), theirs
+        yield Wire(ours), theirs
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_what_is_no_reply_is_as_good_as_silence(ends, written: bytes):
     writer = threading.Thread(target=lambda: _write(theirs, written))
     writer.start()
 
-    with pytest.raises(Lost, match="not an SMTP reply"):
+    with pytest.raises(ConnectionLost, match="not an SMTP reply"):
         ours.reply(patience=1)
 
     ours.sock.close()
@@ -102,7 +102,7 @@ def test_a_reply_in_small_pieces_is_put_together(ends):
                 theirs.sendall(piece)
             return received
 
-    spoken = Dialogue(Slow())  # type: ignore[arg-type]
+    spoken = Wire(Slow())  # type: ignore[arg-type]
 
     assert spoken.reply(patience=1) == (250, "one two")
 
@@ -114,7 +114,7 @@ def test_a_reply_that_never_ends_is_bounded_as_a_whole(ends, monkeypatch):
     ours.waiting = lambda: theirs.sendall(b"2")
     began = time.monotonic()
 
-    with pytest.raises(Lost, match="in time"):
+    with pytest.raises(ConnectionLost, match="in time"):
         ours.reply(patience=SHORT)
 
     assert time.monotonic() - began < SHORT + 5
@@ -126,7 +126,7 @@ def test_a_closed_connection_is_lost(ends, said: bytes):
     theirs.sendall(said)
     theirs.close()
 
-    with pytest.raises(Lost, match="closed"):
+    with pytest.raises(ConnectionLost, match="closed"):
         ours.reply(patience=1)
 
 
@@ -136,7 +136,7 @@ def test_silence_is_lost_after_its_time_with_signs_of_life(ends, monkeypatch):
     signs: list[int] = []
     ours.waiting = lambda: signs.append(1)
 
-    with pytest.raises(Lost, match="in time"):
+    with pytest.raises(ConnectionLost, match="in time"):
         ours.reply(patience=SHORT)
 
     assert len(signs) >= 3
@@ -151,7 +151,7 @@ def test_a_server_that_reads_nothing_is_lost(ends, monkeypatch):
     with pytest.raises(OSError, match="time"):
         ours.send(b"x" * 10_000_000, patience=SHORT)
 
-    with pytest.raises(Lost, match="in time"):
+    with pytest.raises(ConnectionLost, match="in time"):
         ours.await_room(patience=SHORT)
     assert signs
 

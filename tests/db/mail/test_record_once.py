@@ -1,4 +1,4 @@
-"""Once: a row for a unique constraint, in one statement."""
+"""A keyed Message is recorded once, and without a savepoint."""
 
 import copy
 import uuid
@@ -8,7 +8,6 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from mail import outbox
-from mail.ledger import insert
 from mail.models import Message
 from tests.unit.mail.mails import RECEIPT, receipt
 
@@ -37,8 +36,8 @@ def test_a_row_that_is_there_is_left_alone_and_the_transaction_goes_on(django_as
     first = outbox.send(receipt(), kind=RECEIPT, key="payment:42")
     again = like(first, subject="other")
 
-    with transaction.atomic(), django_assert_num_queries(1):
-        inserted = insert.insert(again)
+    with transaction.atomic(), django_assert_num_queries(2):
+        inserted = Message.objects.insert_once(again)
 
     assert not inserted
     assert again.pk is None
