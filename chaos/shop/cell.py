@@ -22,11 +22,12 @@ from mail import outbox
 from mail.kinds import Kind
 from mail.models import Attempt, Batch, Delivery, Lane, Transport
 from mail.relay import dispatch
-from mail.transport import connections, wire
 from mail.transport import smtp as mail_smtp
+from mail.transport import wire
 from mail.transport.config import SmtpServer as Server
 from mail.transport.replies import Phase
 from mail.worker import batch_run
+from mail.worker.slot import SLOT
 from tests import harness
 from tests.harness.smtp import SmtpServer
 
@@ -54,7 +55,7 @@ def try_cell(cell: Cell, kind: Kind, *, pipelining: bool = True) -> tuple[Stands
         with _short_of_time(cell):
             _deliver(kind)
             if cell.phase == "quit":
-                connections.close_all()
+                SLOT.connections.close()
         first = _how_it_stands(server, target, other)
         server.clear_rules()
         _let_time_pass()
@@ -84,7 +85,7 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
                 yield server
             finally:
                 server.clear_rules()
-                connections.close_all()
+                SLOT.connections.close()
 
 
 def _trusted() -> "patch.dict[str, str]":

@@ -57,6 +57,11 @@ class Reply:
         return " ".join(filter(None, parts))
 
     @property
+    def is_plain_acceptance(self) -> bool:
+        """Whether it accepts the mail with a 250, the reply that RFC 5321 §4.3.2 names."""
+        return self.phase is Phase.DOT and self.code == 250
+
+    @property
     def columns(self) -> dict[str, str]:
         """The columns of a Delivery or an Attempt that store it."""
         return {

@@ -157,7 +157,8 @@ class SmtpConnection:
         wire, patience = session.wire, PATIENCE[Phase.CONTENT]
         content = _stuffed(envelope.content)
         apart = max(0, len(content) - CHUNK)
-        wire.send(content[:apart], patience=patience)
+        if apart:
+            wire.send(content[:apart], patience=patience)
         following = callbacks.prepare_end_of_data()
         if not session.has_pipelining or session.mails >= MAILS_PER_CONNECTION:
             following = None
@@ -167,8 +168,9 @@ class SmtpConnection:
         while written < end_of_data:
             callbacks.before_end_of_data()
             written += wire.send_now(ending[written:]) or wire.wait_for_room(patience)
-        with contextlib.suppress(ConnectionLost, OutOfTime):  # from here only the reply decides
-            wire.send(ending[written:], patience=patience)
+        if written < len(ending):
+            with contextlib.suppress(ConnectionLost, OutOfTime):  # now only the reply decides
+                wire.send(ending[written:], patience=patience)
         return following
 
     def _converse(

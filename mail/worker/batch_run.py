@@ -79,7 +79,9 @@ class BatchRun:
         self.rate_limit = RateLimit(claim.lane, len(claim.deliveries), clock=claim.lease.now)
         self.is_pooled = database.is_pooled()
         self.following: ClaimedDelivery | None = None
-        """The Delivery that is offered next, as far as is known now."""
+        """The Delivery after the one in hand."""
+        self.rendered: tuple[int, Envelope] | None = None
+        """The mail rendered ahead, and the id of its Delivery."""
         self.offered: Counter[int] = Counter()
         """How many mails of each Message were settled."""
         self.losses = slot.losses[claim.lane]
@@ -112,15 +114,17 @@ class BatchRun:
     def prepare_end_of_data(self) -> Envelope | None:
         """Begin the checkpoint, and render the following mail while it is written."""
         self.claim.checkpoint.start(self.results.through_id)
-        if self.following is None:
+        following = self.following
+        if following is None or following.message_id in self.skipped:
             return None
         try:
-            return self.renderer.render(self.following)
+            self.rendered = following.pk, self.renderer.render(following)
         except Exception:  # it is reported when that mail is offered
             return None
         finally:
             if self.is_pooled:
                 database.return_connection()
+        return self.rendered[1]
 
     def before_end_of_data(self) -> None:
         """Make what is settled so far durable, and renew the lease. Raises LeaseLost."""
@@ -157,21 +161,15 @@ class BatchRun:
             if lease.clock() - lease.taken_at >= delivery.expires_in:
                 self._until_written(partial(self.results.expire, delivery))
                 continue
-            self.following = following if self._is_certain(following) else None
+            self.following = following if self.rate_limit.is_unlimited else None
             if trouble := self._offer(delivery):
                 return trouble
         return None
 
-    def _is_certain(self, following: ClaimedDelivery | None) -> bool:
-        """Whether a Delivery is offered next unless something happens meanwhile."""
-        if following is None or not self.rate_limit.is_unlimited:
-            return False
-        return following.message_id not in self.skipped
-
     def _offer(self, delivery: ClaimedDelivery) -> Trouble | None:
         """Offer one mail and record the reply; return it when the transport must be held."""
         reply = self._deliver(delivery)
-        if reply.code == 250 and reply.phase is Phase.DOT:
+        if reply.is_plain_acceptance:
             self.results.accept(delivery, reply)
             self.offered[delivery.message_id] += 1
             self.losses = 0
@@ -187,6 +185,9 @@ class BatchRun:
         return (verdict, reply) if verdict.outcome is Outcome.RETURNED else None
 
     def _deliver(self, delivery: ClaimedDelivery) -> Reply:
+        rendered, self.rendered = self.rendered, None
+        if rendered and rendered[0] == delivery.pk:
+            return self.connection.deliver(rendered[1], self)
         try:
             envelope = self.renderer.render(delivery)
         except UNAVAILABLE:

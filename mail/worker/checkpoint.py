@@ -6,8 +6,7 @@ statement outside the ORM, because it is on the path of every mail. PostgreSQL d
 the disk, unless a mail of the Batch is of a kind that holds.
 """
 
-from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.conf import settings
@@ -20,29 +19,28 @@ from mail.worker.lease import Lease, LeaseLost
 
 
 class Writer(Protocol):
-    """Writes the checkpoints of one Batch."""
+    """Writes the checkpoints of one claim."""
 
-    def start(self, batch_id: int, token: UUID, through_id: int) -> None:
+    def start(self, through_id: int) -> None:
         """Begin to write, if that can be done without waiting; `write` completes it.
 
         Nothing else is asked of this writer in between. Raises DatabaseError.
         """
 
-    def write(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool | None:
+    def write(self, through_id: int, *, begun: bool) -> bool | None:
         """Move the cursor and renew the lease; return whether flags of a Message changed.
 
-        Returns None when the token does not own the Batch. Raises DatabaseError.
+        Returns None when the claim does not own the Batch. Raises DatabaseError.
         """
 
-    def close(self, batch_id: int, token: UUID, through_id: int) -> None:
-        """Close the Batch if the token still owns it. Raises DatabaseError."""
+    def close(self, through_id: int) -> None:
+        """Close the Batch if the claim still owns it. Raises DatabaseError."""
 
 
 class Checkpoint:
     """The cursor of one Batch. Each write renews the lease."""
 
-    def __init__(self, batch_id: int, lease: Lease, writer: Writer) -> None:
-        self.batch_id = batch_id
+    def __init__(self, lease: Lease, writer: Writer) -> None:
         self.lease = lease
         self.writer = writer
         self.flags_changed = False
@@ -53,7 +51,7 @@ class Checkpoint:
     def start(self, through_id: int) -> None:
         """Begin the write that `write` completes. Raises DatabaseError."""
         before = self.lease.clock()
-        self.writer.start(self.batch_id, self.lease.token, through_id)
+        self.writer.start(through_id)
         self.started_at = before
 
     def write(self, through_id: int, *, begun: bool) -> float:
@@ -62,48 +60,44 @@ class Checkpoint:
         `begun` says that an end of data follows. Raises LeaseLost and DatabaseError.
         """
         since, self.started_at = self.started_at or self.lease.clock(), 0.0
-        changed = self.writer.write(self.batch_id, self.lease.token, through_id, begun=begun)
+        changed = self.writer.write(through_id, begun=begun)
         if changed is None:
             raise LeaseLost
         self.flags_changed |= changed
         return since
 
-    def acknowledge_flags(self) -> None:
-        """Note that the flags are about to be read anew."""
-        Batch.objects.filter(pk=self.batch_id).update(flags_changed=False)
-        self.flags_changed = False
-
     def close(self, through_id: int) -> None:
         """Close the Batch: this claim is over. Raises DatabaseError."""
-        self.writer.close(self.batch_id, self.lease.token, through_id)
+        self.writer.close(through_id)
 
 
-def writer_for(sessions: CheckpointSessions, *, wait_for_disk: bool) -> Writer:
+def writer_for(
+    batch_id: int, token: UUID, sessions: CheckpointSessions, *, wait_for_disk: bool
+) -> Writer:
     """The writer for the database in use."""
     if connection.vendor == "postgresql":
-        return PostgresWriter(sessions, wait_for_disk=wait_for_disk)
-    return OrmWriter()
+        return PostgresWriter(batch_id, token, sessions, wait_for_disk=wait_for_disk)
+    return OrmWriter(batch_id, token)
 
 
 class OrmWriter:
     """Writes through Django, for SQLite."""
 
-    def start(self, batch_id: int, token: UUID, through_id: int) -> None:
+    def __init__(self, batch_id: int, token: UUID) -> None:
+        self.own = Batch.objects.owned_by(batch_id, token)
+
+    def start(self, through_id: int) -> None:
         """Nothing: it would have to wait."""
 
-    def write(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool | None:
-        own = Batch.objects.owned_by(batch_id, token)
-        changes = {"through_id": through_id} if through_id else {}
+    def write(self, through_id: int, *, begun: bool) -> bool | None:
+        columns: dict[str, Any] = {"lease_until": Now() + settings.MAIL_LEASE}
+        if through_id:
+            columns["through_id"] = through_id
         if begun:
-            changes["begun"] = True
-        if not own.update(lease_until=Now() + _lease(), **changes):
+            columns["begun"] = True
+        if not self.own.update(**columns):
             return None
-        return own.filter(flags_changed=True).exists()
+        return self.own.filter(flags_changed=True).exists()
 
-    def close(self, batch_id: int, token: UUID, through_id: int) -> None:
-        Batch.objects.owned_by(batch_id, token).update(closed_at=Now(), through_id=through_id)
-
-
-def _lease() -> timedelta:
-    lease: timedelta = settings.MAIL_LEASE
-    return lease
+    def close(self, through_id: int) -> None:
+        self.own.update(closed_at=Now(), through_id=through_id)

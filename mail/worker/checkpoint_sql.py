@@ -5,7 +5,6 @@ A checkpoint written this way costs the worker a fifth of what it costs through 
 the database costs a mail. Whatever is special to psycopg's low-level interface is in this module.
 """
 
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -47,36 +46,41 @@ class CheckpointSessions:
 
 
 class PostgresWriter:
-    """Writes checkpoints by prepared statements, begun before they are waited for."""
+    """Writes the checkpoints of one claim by prepared statements."""
 
-    def __init__(self, sessions: CheckpointSessions, *, wait_for_disk: bool) -> None:
+    def __init__(
+        self, batch_id: int, token: UUID, sessions: CheckpointSessions, *, wait_for_disk: bool
+    ) -> None:
+        self.claim = [str(batch_id).encode("ascii"), str(token).encode("ascii")]
         self.sessions = sessions
         self.wait_for_disk = wait_for_disk
         self.started: PGconn | None = None
         """Where a write is under way."""
 
-    def start(self, batch_id: int, token: UUID, through_id: int) -> None:
+    def start(self, through_id: int) -> None:
         session = self.sessions.get(wait_for_disk=self.wait_for_disk)
+        values = [str(through_id).encode("ascii"), b"true", *self.claim]
         try:
-            session.send_query_prepared(b"write", _values(through_id, "true", batch_id, token))
+            session.send_query_prepared(b"write", values)
         except psycopg.OperationalError:
             self.sessions.close()
             raise
         self.started = session
 
-    def write(self, batch_id: int, token: UUID, through_id: int, *, begun: bool) -> bool | None:
+    def write(self, through_id: int, *, begun: bool) -> bool | None:
         session, self.started = self.started, None
         if session:
             result = self._last_result(session)
         else:
-            flag = "true" if begun else "false"
-            result = self._execute(b"write", _values(through_id, flag, batch_id, token))
+            values = [str(through_id).encode("ascii"), b"true" if begun else b"false"]
+            result = self._execute(b"write", [*values, *self.claim])
         if not self._checked(result).ntuples:
             return None
         return result.get_value(0, 0) == b"t"
 
-    def close(self, batch_id: int, token: UUID, through_id: int) -> None:
-        self._checked(self._execute(b"close", _values(through_id, batch_id, token)))
+    def close(self, through_id: int) -> None:
+        values = [str(through_id).encode("ascii"), *self.claim]
+        self._checked(self._execute(b"close", values))
 
     def _execute(self, prepared: bytes, values: list[bytes]) -> PGresult:
         session = self.sessions.get(wait_for_disk=self.wait_for_disk)
@@ -98,18 +102,6 @@ class PostgresWriter:
             self.sessions.close()
             raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
         return result
-
-
-def _values(*values: int | str | UUID) -> list[bytes]:
-    return [
-        _text_of(value) if isinstance(value, UUID) else str(value).encode("ascii")
-        for value in values
-    ]
-
-
-@lru_cache(maxsize=1000)  # all checkpoints of a claim carry its token
-def _text_of(token: UUID) -> bytes:
-    return str(token).encode("ascii")
 
 
 def _connected(*, wait_for_disk: bool) -> psycopg.Connection[Any]:

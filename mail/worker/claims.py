@@ -51,7 +51,8 @@ class Claim:
 
     def read_stopped_messages(self) -> set[int]:
         """The Messages of this Batch that are paused or cancelled now."""
-        self.checkpoint.acknowledge_flags()
+        Batch.objects.filter(pk=self.batch_id).update(flags_changed=False)
+        self.checkpoint.flags_changed = False
         found = Message.objects.filter(pk__among=self.messages).stopped()
         return set(found.values_list("pk", flat=True))
 
@@ -88,12 +89,14 @@ def take(
     lane, claimed_at = _facts(batch_id, messages)
     owned = Lease(token, taken_at=before, claimed_at=claimed_at)
     wait_for_disk = any(one.on_uncertain == OnUncertain.HOLD for one in messages.values())
-    writer = writer_for(sessions or CheckpointSessions(), wait_for_disk=wait_for_disk)
+    writer = writer_for(
+        batch_id, token, sessions or CheckpointSessions(), wait_for_disk=wait_for_disk
+    )
     return Claim(
         batch_id=batch_id,
         lane=Lane(lane),
         lease=owned,
-        checkpoint=Checkpoint(batch_id, owned, writer),
+        checkpoint=Checkpoint(owned, writer),
         deliveries=deliveries,
         messages=messages,
     )

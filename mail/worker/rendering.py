@@ -29,23 +29,19 @@ class Renderer:
         self.last_template = last_template
         self.templates: dict[int, Skeleton] = {}
         self.contents: dict[int, bytes] = {}
-        self.rendered: tuple[int, Envelope] | None = None
         self.redirect_to = settings.MAIL_REDIRECT_TO
 
     def render(self, delivery: ClaimedDelivery) -> Envelope:
-        """The mail of one recipient; called again for the same one, the same object.
+        """The mail of one recipient.
 
         Raises ContentErased, and ValueError for a name that no header can carry.
         """
-        if self.rendered is None or self.rendered[0] != delivery.pk:
-            message = self.claim.messages[delivery.message_id]
-            envelope = Envelope(
-                sender=message.envelope_from,
-                recipient=self.redirect_to or delivery.address,
-                content=self._content(message, delivery),
-            )
-            self.rendered = delivery.pk, envelope
-        return self.rendered[1]
+        message = self.claim.messages[delivery.message_id]
+        return Envelope(
+            sender=message.envelope_from,
+            recipient=self.redirect_to or delivery.address,
+            content=self._content(message, delivery),
+        )
 
     def _content(self, message: Message, delivery: ClaimedDelivery) -> bytes:
         if not message.personal:

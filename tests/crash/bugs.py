@@ -35,9 +35,9 @@ def _claim_without_condition() -> None:
     take = claims.take
 
     @wraps(take)
-    def careless(batch_id: int, *token: Any) -> Any:
+    def careless(batch_id: int, *token: Any, **own: Any) -> Any:
         Batch.objects.filter(pk=batch_id).update(token=None)
-        return take(batch_id, *token)
+        return take(batch_id, *token, **own)
 
     claims.take = careless
 
@@ -56,16 +56,15 @@ def _rescue_at_once() -> None:
 
 
 def _record_after_the_next_dot() -> None:
-    from mail.worker.claims import Claim
+    from mail.worker.checkpoint import Checkpoint
 
-    dot_is_near = Claim.dot_is_near
+    start = Checkpoint.start
 
-    def late(self: Any) -> None:
-        through, self.through_id = self.through_id, getattr(self, "known", 0)
-        dot_is_near(self)
-        self.known = self.through_id = through
+    def late(self: Any, through_id: int) -> None:
+        start(self, getattr(self, "known", 0))
+        self.known = through_id
 
-    Claim.dot_is_near = late  # type: ignore[method-assign]
+    Checkpoint.start = late  # type: ignore[method-assign]
 
 
 def _publish_without_looking() -> None:
@@ -77,22 +76,22 @@ def _publish_without_looking() -> None:
 def _ignore_a_lost_lease() -> None:
     from contextlib import suppress
 
-    from mail.worker.claims import Claim
+    from mail.worker.batch_run import BatchRun
     from mail.worker.lease import LeaseLost
 
-    before_dot = Claim.before_dot
+    before_end_of_data = BatchRun.before_end_of_data
 
     def stubborn(self: Any) -> None:
         with suppress(LeaseLost):
-            before_dot(self)
+            before_end_of_data(self)
 
-    Claim.before_dot = stubborn  # type: ignore[method-assign]
+    BatchRun.before_end_of_data = stubborn  # type: ignore[method-assign]
 
 
 def _resend_what_is_held() -> None:
-    from mail.relay import rescue
+    from mail.ledger import changes
 
-    rescue.when_resent = lambda *_: Now()
+    changes.resend_at = lambda *_: Now()
 
 
 BUGS = {

@@ -25,8 +25,6 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from mail.transport.replies import Phase
-
 POINTS = {
     "paying": "C1 the web process has written everything and not committed",
     "paid": "C2 it has committed and not answered",
@@ -133,24 +131,27 @@ def _install_relay() -> None:
 
 def _install_claim() -> None:
     from mail.models import Delivery
-    from mail.worker import claims, results
+    from mail.worker import claims
+    from mail.worker.batch_run import BatchRun
+    from mail.worker.results import Results
 
     def in_batch(batch_id: int, *_: Any) -> list[str]:
         found = Delivery.objects.filter(batch=batch_id)
         return list(found.values_list("address", flat=True))
 
-    def in_claim(claim: claims.Claim, *_: Any) -> list[str]:
-        return [delivery.address for delivery in claim.deliveries]
+    def in_claim(results: Results, *_: Any) -> list[str]:
+        return [delivery.address for delivery in results.claim.deliveries]
 
     claims.take = after("claimed", before("task", claims.take, in_batch), in_batch)
-    claims.Claim.dot_is_near = before(  # type: ignore[method-assign]
-        "marking", claims.Claim.dot_is_near
+    BatchRun.prepare_end_of_data = before(  # type: ignore[method-assign]
+        "marking", BatchRun.prepare_end_of_data
     )
-    claims.Claim.before_dot = after(  # type: ignore[method-assign]
-        "marked", claims.Claim.before_dot
+    BatchRun.before_end_of_data = after(  # type: ignore[method-assign]
+        "marked", BatchRun.before_end_of_data
     )
-    results.close = after("closed", before("closing", results.close, in_claim), in_claim)
-    results.settle_one = after("settled", results.settle_one)
+    closing = before("closing", Results.close, in_claim)
+    Results.close = after("closed", closing, in_claim)  # type: ignore[method-assign]
+    Results.settle = after("settled", Results.settle)  # type: ignore[method-assign]
 
 
 def _install_dialogue() -> None:
@@ -159,15 +160,17 @@ def _install_dialogue() -> None:
     from mail.transport.wire import Wire
 
     transact, write = SmtpConnection._transact, SmtpConnection._write_content
-    hear, send = SmtpConnection._hear, Wire.send
+    read_reply, send = Wire.read_reply, Wire.send
 
     def hooked_transact(self: Any, envelope: Any, *rest: Any) -> Any:
         _hand.recipient = envelope.recipient
         return transact(self, envelope, *rest)
 
-    def hooked_write(self: Any, *given: Any) -> None:
+    def hooked_write(self: Any, *given: Any) -> Any:
         _hand.in_content = True
-        write(self, *given)
+        following = write(self, *given)
+        _hand.is_written = True
+        return following
 
     def hooked_send(self: Wire, data: bytes, *, patience: float) -> None:
         send(self, data, patience=patience)
@@ -175,18 +178,19 @@ def _install_dialogue() -> None:
             _hand.in_content = False
             arrive("body")
 
-    def hooked_hear(self: Any, dialogue: Wire, phase: Phase, *expected: int) -> Any:
-        if phase is Phase.DOT:
+    def hooked_read_reply(self: Wire, *, patience: float) -> Any:
+        is_written, _hand.is_written = getattr(_hand, "is_written", False), False
+        if is_written:
             arrive("dot")
-        answer = hear(self, dialogue, phase, *expected)
-        if phase is Phase.DOT:
+        reply = read_reply(self, patience=patience)
+        if is_written:
             arrive("answered")
-        return answer
+        return reply
 
     smtp.CHUNK = 8  # so that the content of a small mail, too, leaves in two writes
     SmtpConnection._transact = hooked_transact  # type: ignore[method-assign]
     SmtpConnection._write_content = hooked_write  # type: ignore[method-assign]
-    SmtpConnection._hear = hooked_hear  # type: ignore[method-assign]
+    Wire.read_reply = hooked_read_reply  # type: ignore[method-assign]
     Wire.send = hooked_send  # type: ignore[method-assign]
 
 
@@ -221,8 +225,8 @@ def _install_clock(seconds: float) -> None:
 
     wall, now, take = time.time, timezone.now, claims.take
 
-    def jump(*args: Any) -> Any:
-        claim = take(*args)
+    def jump(*args: Any, **own: Any) -> Any:
+        claim = take(*args, **own)
         time.time = lambda: wall() + seconds
         timezone.now = lambda: now() + timedelta(seconds=seconds)
         return claim

@@ -4,6 +4,7 @@ Each is made in a process of its own, after Django was set up; production code h
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -12,12 +13,14 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from mail import outbox
-from mail.ledger import transitions
+from mail.ledger import changes, transitions
 from mail.ledger.states import Settlement
 from mail.models import Batch, Delivery
 from mail.relay import rescue
-from mail.worker import claims, results
-from mail.worker.claims import Claim
+from mail.worker import claims
+from mail.worker.batch_run import BatchRun
+from mail.worker.checkpoint import Checkpoint
+from mail.worker.lease import LeaseLost
 from tests.model.outside import Broker
 
 
@@ -60,9 +63,9 @@ def _claim_without_condition() -> None:
     take = claims.take
 
     @wraps(take)
-    def careless(batch_id: int, *token: Any) -> Any:
+    def careless(batch_id: int, *token: Any, **own: Any) -> Any:
         Batch.objects.filter(pk=batch_id).update(token=None)
-        return take(batch_id, *token)
+        return take(batch_id, *token, **own)
 
     claims.take = careless
 
@@ -75,14 +78,13 @@ def _resend_without_condition() -> None:
 
 
 def _record_after_the_next_dot() -> None:
-    before_dot = Claim.before_dot
+    write = Checkpoint.write
 
-    def late(self: Any) -> None:
-        through, self.through_id = self.through_id, getattr(self, "known", 0)
-        before_dot(self)
-        self.known = self.through_id = through
+    def late(self: Any, through_id: int, *, begun: bool) -> float:
+        known, self.known = getattr(self, "known", 0), through_id
+        return write(self, known if begun else through_id, begun=begun)
 
-    Claim.before_dot = late  # type: ignore[method-assign]
+    Checkpoint.write = late  # type: ignore[method-assign]
 
 
 def _publish_without_looking() -> None:
@@ -90,7 +92,7 @@ def _publish_without_looking() -> None:
 
 
 def _resend_what_is_held() -> None:
-    rescue.when_resent = results.when_resent = lambda *_: Now()
+    changes.resend_at = lambda *_: Now()
 
 
 def _forget_to_count() -> None:
@@ -103,13 +105,13 @@ def _forget_to_count() -> None:
 
 
 def _ignore_a_lost_lease() -> None:
-    def stubborn(self: Any) -> None:
-        try:
-            self._mark(begun=True)
-        except claims.LeaseLost:
-            return
+    before_end_of_data = BatchRun.before_end_of_data
 
-    Claim.before_dot = stubborn  # type: ignore[method-assign]
+    def stubborn(self: Any) -> None:
+        with suppress(LeaseLost):
+            before_end_of_data(self)
+
+    BatchRun.before_end_of_data = stubborn  # type: ignore[method-assign]
 
 
 BUGS = {

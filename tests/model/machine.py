@@ -19,7 +19,7 @@ from mail.relay import dispatch, maintenance
 from mail.relay.flags import FlagPropagation
 from mail.relay.publisher import BrokerUnavailable
 from tests.model import ledger
-from tests.model.outside import REPLIES, Reply
+from tests.model.outside import REPLIES, Scripted
 from tests.model.slots import Slot
 from tests.model.visited import Visited
 from tests.model.world import LEASE, World
@@ -31,7 +31,7 @@ AUDIENCE, TOLD, FOLDED = "tests.users", 4, 1  # what `users` in conftest makes o
 
 FAULTS: list[Exception] = [OperationalError("away"), ZeroDivisionError("ours")]
 ANSWERS = st.sampled_from([*([REPLIES["taken"]] * 24), *REPLIES.values(), *FAULTS])
-SCRIPTS: st.SearchStrategy[list[Reply | Exception]] = st.lists(ANSWERS, max_size=6)
+SCRIPTS: st.SearchStrategy[list[Scripted | Exception]] = st.lists(ANSWERS, max_size=6)
 FEW, ALL = st.integers(0, 9), st.just(1000)
 STEPS = st.one_of(FEW, FEW, st.integers(10, 25), ALL)  # points to pass, then park or die
 DIES = st.sampled_from([False, False, True])
@@ -177,7 +177,7 @@ class MailMachine(RuleBasedStateMachine):
             if known.mails[pk].batch != batch:
                 bound[batch].append(pk)
         for batch, pks in bound.items():
-            event = ledger.Joined if batch in known.batches else ledger.ClaimedDelivery
+            event = ledger.Joined if batch in known.batches else ledger.Bound
             self._tell(event(batch, pks))
 
     def _dispatch(self, lane: Lane) -> None:
@@ -311,7 +311,7 @@ class MailMachine(RuleBasedStateMachine):
         """I3: by the owners' own clocks, whatever the database says."""
         now, owners = self.world.clock.now, Counter[int]()
         for worker in self.world.workers.values():
-            if worker.claim and now < worker.claim.deadline:
+            if worker.claim and now < worker.claim.lease.deadline:
                 owners[worker.claim.batch_id] += 1
         assert all(count == 1 for count in owners.values()), f"two live leases: {owners}"
 

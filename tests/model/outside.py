@@ -10,31 +10,31 @@ from django.db.models import F, QuerySet
 
 from mail.models import Batch, Broadcast, Delivery, Message, Transport
 from mail.relay.publisher import BrokerUnavailable
-from mail.transport.base import Callbacks, Envelope, Following, nobody
+from mail.transport.base import Callbacks, Envelope
 from mail.transport.replies import Phase, Reply
 
 
 @dataclass(frozen=True)
-class Reply:
+class Scripted:
     """What the server does with one mail, and the state the Delivery must then have.
 
     `state` None: the trouble is not this mail's, and its row stays as it is.
     """
 
-    answer: Reply
+    reply: Reply
     state: str | None
     takes: bool = False
 
     @property
     def is_after_dot(self) -> bool:
-        return self.answer.phase is Phase.DOT
+        return self.reply.phase is Phase.DOT
 
 
 def reply(
     state: str | None, phase: Phase, code: int | None = None, *, enhanced: str = "", takes=False
-) -> Reply:
-    answer = Reply(phase=phase, code=code, enhanced=enhanced, text="as told", host="mx:25")
-    return Reply(answer, state, takes)
+) -> Scripted:
+    said = Reply(phase=phase, code=code, enhanced=enhanced, text="as told", host="mx:25")
+    return Scripted(said, state, takes)
 
 
 REPLIES = {
@@ -60,40 +60,41 @@ REPLIES = {
 TAKEN = REPLIES["taken"]
 
 
-class FakeTransport:
-    """One slot's connection. Asks the watch before a dot, as the real one does."""
+class FakeConnection:
+    """One slot's connection, of both lanes. Asks the callbacks as the real one does."""
 
     def __init__(self, point: Callable[[str], None], taken: Callable[[str, str], None]) -> None:
         self.point, self.taken = point, taken
-        self.script: list[Reply | Exception] = []
-        self.last: Reply | None = None
+        self.script: list[Scripted | Exception] = []
+        self.last: Scripted | None = None
+
+    def of(self, lane: str) -> "FakeConnection":
+        return self
 
     def open(self) -> Reply | None:
         return None
 
-    def deliver(
-        self, envelope: Envelope, watch: Callbacks, following: Following = nobody
-    ) -> Reply:
+    def deliver(self, envelope: Envelope, callbacks: Callbacks) -> Reply:
         told = self.script.pop(0) if self.script else TAKEN
         self.last = None
         self.point("mail offered, no dot")
         if isinstance(told, Exception):
             raise told
         if told.is_after_dot:
-            watch.before_dot()
+            callbacks.before_end_of_data()
             self.point("dot due, not written")
         if told.takes:
             message_id = message_from_bytes(envelope.content)["Message-ID"]
             self.taken(str(message_id), envelope.recipient)
         self.point("reply read, nothing recorded")
         self.last = told
-        return told.answer
+        return told.reply
 
     def withdraw(self) -> None:
         """Nothing was announced."""
 
     def close(self) -> None:
-        """Nothing to leave."""
+        """Nothing to close."""
 
 
 Task = tuple[str, int, str]

@@ -19,11 +19,14 @@ from mail.models import Batch, Delivery, Message
 from mail.relay import rescue
 from mail.relay.rescue import Rescuer
 from mail.transport.replies import Reply
-from mail.worker import batch_run, checkpoint, claims, expansion, results
-from mail.worker.claims import Claim
+from mail.worker import batch_run, claims, database, expansion, holds, lease
+from mail.worker.batch_run import BatchRun
+from mail.worker.claims import Claim, ClaimedDelivery
+from mail.worker.results import Results
+from mail.worker.slot import SLOT
 from tests.model import ledger
 from tests.model.ledger import Ledger
-from tests.model.outside import Broker, Clock, FakeTransport, Reply, Task
+from tests.model.outside import Broker, Clock, FakeConnection, Scripted, Task
 from tests.model.slots import Died, Slot
 from tests.model.visited import Visited
 
@@ -94,27 +97,25 @@ class World:
         pks, holds = [one.pk for one in fresh], message.on_uncertain == "hold"
         self.tell(ledger.Recorded(message.pk, pks, holds))
 
-    def begin(self, slot: Slot, task: Task, script: Sequence[Reply | Exception]) -> "Worker":
+    def begin(self, slot: Slot, task: Task, script: Sequence[Scripted | Exception]) -> "Worker":
         worker = Worker(self, slot, task)
-        worker.transport.script = list(script)
+        worker.connection.script = list(script)
         self.workers[slot.number] = worker
         slot.begin(worker.work)
         return worker
 
     def renew(self, worker: "Worker") -> None:
         """A parked worker gives a sign of life, as while it waits for a slow server."""
-        if worker.claim is None or worker.marker is None:
+        claim, run = worker.claim, worker.run
+        if claim is None or run is None:
             return
-        worker.claim.marker = worker.marker  # not a point to park at
-        worker.slot.do(worker.claim.while_waiting)
-        worker.claim.marker = worker
-        if Batch.objects.filter(
-            pk=worker.claim.batch_id, token=worker.claim.token, closed_at=None
-        ).exists():
-            self.alive_at[worker.claim.batch_id] = self.clock.now
-            self.tell(
-                ledger.Marked(worker.claim.batch_id, worker.number, worker.claim.through_id, False)
-            )
+        claim.checkpoint.writer = worker.writer  # not a point to park at
+        worker.slot.do(run.while_waiting)
+        claim.checkpoint.writer = worker
+        if Batch.objects.owned_by(claim.batch_id, claim.lease.token).exists():
+            self.alive_at[claim.batch_id] = self.clock.now
+            through_id = run.results.through_id
+            self.tell(ledger.Marked(claim.batch_id, worker.number, through_id, False))
 
     def is_in_hand(self) -> bool:
         """Whether a Batch is claimed, by a worker that lives or is dead."""
@@ -137,33 +138,41 @@ class World:
         }
         for worker in self.workers.values():
             if worker.claim:
-                worker.claim.claimed_at -= time
+                worker.claim.lease.claimed_at -= time
 
     def _patch(self) -> None:
         def replace(module: Any, name: str, new: Any) -> None:
             self.patches.enter_context(mock.patch.object(module, name, new))
 
         self.patches.enter_context(override_settings(**SETTINGS))
-        for module in (batch_run, expansion, rescue):
+        for module in (batch_run, database, expansion, rescue):
             replace(module, "time", self.clock)
         for module in (claims, rescue):
             replace(module, "server_started", lambda: self.server_started)
-        replace(claims, "boottime", self.clock.monotonic)
-        replace(results, "hold_time", lambda first, in_a_row: LEASE / 2)
+        replace(lease, "boottime", self.clock.monotonic)
+        replace(holds, "hold_time", lambda first, in_a_row: LEASE / 2)
         replace(expansion, "PAGE", 2)
-        replace(batch_run, "transport_for", lambda lane: self._worker().transport)
         replace(expansion, "LEASE", LEASE)
         page, insert = expansion.expand_page, expansion._insert
         replace(expansion, "expand_page", lambda pk: self._worker().expand_page(pk, page))
         replace(expansion, "_insert", lambda *given: self._worker().insert(insert, *given))
         real_take, real_settle = claims.take, rescue.settle
-        replace(claims, "take", lambda *given: self._worker().take(real_take, *given))
+        replace(
+            claims, "take", lambda *given, **own: self._worker().take(real_take, *given, **own)
+        )
         replace(rescue, "settle", lambda *lease: self._settle(real_settle, *lease))
-        for name in ("settle_one", "expire", "release", "keep", "close"):
-            replace(results, name, self._watched(name, getattr(results, name)))
+        for name in ("settle", "expire", "release", "keep", "close"):
+            replace(Results, name, self._watched(name, getattr(Results, name)))
+        begin = BatchRun.__init__
+
+        def begun(run: BatchRun, *given: Any) -> None:
+            begin(run, *given)
+            self._worker().run = run
+
+        replace(BatchRun, "__init__", begun)
 
     def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *given: self._worker().write(name, real, *given)
+        return lambda *given: self._worker().record(name, real, *given)
 
     def _settle(self, real: Callable[..., bool], pk: int, *lease: Any) -> bool:
         settled = real(pk, *lease)
@@ -184,12 +193,13 @@ class Worker:
 
     def __init__(self, world: World, slot: Slot, task: Task) -> None:
         self.world, self.slot, self.task = world, slot, task
-        self.transport = FakeTransport(slot.point, self._taken)
+        self.connection = FakeConnection(slot.point, self._taken)
         self.claim: Claim | None = None
+        self.run: BatchRun | None = None
         self.number = 0
         self.is_stopping = False
         self.dies_in_page = False
-        self.marker: Any = None
+        self.writer: Any = None
         self.hiccup = ""  # where the database goes away once: "before" or "after" a commit
 
     def work(self) -> None:
@@ -198,14 +208,17 @@ class Worker:
         if name == "mail.expand_broadcast":
             expansion.expand(pk, is_stopping=lambda: self.is_stopping)
             return
+        SLOT.connections = self.connection  # type: ignore[assignment]
         with suppress(ZeroDivisionError):  # a fault of ours: the rescue finds the culprit
             batch_run.deliver(pk, is_stopping=lambda: self.is_stopping)
-        self.claim = None
+        self.claim = self.run = None
 
-    def take(self, real: Callable[..., Claim | None], batch_id: int, *token: Any) -> Claim | None:
+    def take(
+        self, real: Callable[..., Claim | None], batch_id: int, *token: Any, **own: Any
+    ) -> Claim | None:
         self.slot.point("before the claim")
         self._hiccup("before")
-        claim = real(batch_id, *token)
+        claim = real(batch_id, *token, **own)
         if claim is None:
             return None
         self.world.flush()
@@ -217,7 +230,7 @@ class Worker:
         self.claim = claim
         self.slot.point("claimed")
         self._hiccup("after")
-        self.marker, claim.marker = claim.marker, self
+        self.writer, claim.checkpoint.writer = claim.checkpoint.writer, self
         return claim
 
     def expand_page(self, message_id: int, real: Callable[[int], int | None]) -> int | None:
@@ -237,26 +250,30 @@ class Worker:
             raise Died
         return rows
 
-    def mark(self, batch_id: int, token: Any, through_id: int, *, begun: bool) -> bool:
-        """The claim's marker."""
+    def write(self, through_id: int, *, begun: bool) -> bool | None:
+        """The writer of the checkpoint."""
         self.slot.point("before the mark")
+        assert self.claim is not None
+        batch_id = self.claim.batch_id
         batch = Batch.objects.get(pk=batch_id)
-        recalled = self.marker.mark(batch_id, token, through_id, begun=begun)
+        changed = self.writer.write(through_id, begun=begun)
+        if changed is None:
+            return None
         known = self.world.volatile.get(batch_id, (batch.through_id, batch.begun))
         self.world.volatile[batch_id] = known
-        if getattr(self.marker, "wait_for_disk", self._holds()):
+        if getattr(self.writer, "wait_for_disk", self._holds()):
             self.world.flush()
         self.world.alive_at[batch_id] = self.world.clock.now
         self.world.tell(ledger.Marked(batch_id, self.number, through_id, begun))
         self.slot.point("marked")
-        return recalled
+        return bool(changed)
 
-    def end(self, *given: Any) -> None:
-        """The claim's marker closes the Batch."""
-        self.marker.end(*given)
+    def close(self, through_id: int) -> None:
+        """The writer of the checkpoint closes the Batch."""
+        self.writer.close(through_id)
 
-    def write(self, name: str, real: Callable[..., Any], *given: Any) -> Any:
-        """One of the writes of `outcomes`, with everything that may happen around it."""
+    def record(self, name: str, real: Callable[..., Any], *given: Any) -> Any:
+        """One of the writes of the results, with everything that may happen around it."""
         self.slot.point(f"before {name}")
         self._hiccup("before")
         result = real(*given)
@@ -271,10 +288,10 @@ class Worker:
             self.hiccup = ""
             raise OperationalError("the database went away")
 
-    def _wrote_settle_one(self, claim: Claim, row: Delivery, answer: Reply, _: Any) -> None:
-        told = self.transport.last
-        if told is None or answer is not told.answer:  # the content could not be made
-            assert not self.world.ledger.is_owned(claim.batch_id, self.number)
+    def _wrote_settle(self, results: Results, row: ClaimedDelivery, reply: Reply, _: Any) -> None:
+        told = self.connection.last
+        if told is None or reply is not told.reply:  # the mail could not be rendered
+            assert not self.world.ledger.is_owned(results.claim.batch_id, self.number)
             return
         state = told.state
         if state == State.QUEUED and Delivery.objects.filter(pk=row.pk, code="expired").exists():
@@ -282,17 +299,17 @@ class Worker:
         if state:
             self._tell(ledger.Answered, row.pk, state)
 
-    def _wrote_expire(self, claim: Claim, row: Delivery) -> None:
+    def _wrote_expire(self, results: Results, row: ClaimedDelivery) -> None:
         self._tell(ledger.Answered, row.pk, State.FAILED)
 
-    def _wrote_release(self, claim: Claim, messages: Any) -> None:
-        self._tell(ledger.Released, messages, claim.through_id)
+    def _wrote_release(self, results: Results, messages: Any) -> None:
+        self._tell(ledger.Released, messages, results.through_id)
 
-    def _wrote_keep(self, claim: Claim, accepted: Sequence[Any]) -> None:
-        self._tell(ledger.Kept, [one.delivery.pk for one in accepted], False)
+    def _wrote_keep(self, results: Results) -> None:
+        self._tell(ledger.Kept, [one.delivery.pk for one in results.accepted], False)
 
-    def _wrote_close(self, claim: Claim, accepted: Sequence[Any]) -> None:
-        self._tell(ledger.Kept, [one.delivery.pk for one in accepted], True)
+    def _wrote_close(self, results: Results) -> None:
+        self._tell(ledger.Kept, [one.delivery.pk for one in results.accepted], True)
 
     def _tell(self, event: Callable[..., Any], *facts: Any) -> None:
         assert self.claim is not None
@@ -307,5 +324,5 @@ class Worker:
 
 
 def close_marks() -> None:
-    """Close the sessions a slot keeps for its marks; runs in its thread."""
-    checkpoint.close()
+    """Close the sessions a slot keeps for its checkpoints; runs in its thread."""
+    SLOT.sessions.close()

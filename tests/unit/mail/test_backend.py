@@ -63,7 +63,7 @@ class AnymailRecipientsRefused(Exception):
 class Callbacks:
     dots = 0
 
-    def before_dot(self) -> None:
+    def before_end_of_data(self) -> None:
         self.dots += 1
 
     def while_waiting(self) -> None:
@@ -127,17 +127,17 @@ def test_i5_a_refusal_or_a_status_is_certain_and_any_other_error_is_not(
 def test_a_refusal_is_told_with_its_code_and_text(monkeypatch):
     refusal = smtplib.SMTPRecipientsRefused({"kim@example.com": (550, b"5.1.1 no \0such user")})
 
-    answer = offer(refusal, monkeypatch)
+    reply = offer(refusal, monkeypatch)
 
-    assert (answer.phase, answer.code, answer.host) == (Phase.RCPT, 550, PATH)
-    assert (answer.enhanced, answer.text) == ("5.1.1", "no such user")
+    assert (reply.phase, reply.code, reply.host) == (Phase.RCPT, 550, PATH)
+    assert (reply.enhanced, reply.text) == ("5.1.1", "no such user")
 
 
 def test_an_error_is_told_by_its_name_alone(monkeypatch):
     """I10: its text may hold the mail."""
-    answer = offer(ValueError("kim@example.com has no money"), monkeypatch)
+    reply = offer(ValueError("kim@example.com has no money"), monkeypatch)
 
-    assert answer.text == "ValueError"
+    assert reply.text == "ValueError"
 
 
 @pytest.mark.parametrize(
@@ -154,24 +154,24 @@ def test_an_error_is_told_by_its_name_alone(monkeypatch):
 def test_i11_a_backend_that_does_not_open_holds_the_transport(monkeypatch, error: Exception):
     """I11: trouble with the server spends no attempts, and nothing was uncertain."""
     monkeypatch.setattr(Backend, "opening", error)
-    watch = Callbacks()
+    callbacks = Callbacks()
 
-    answer = BackendConnection(PATH).deliver(envelope(), watch)
+    reply = BackendConnection(PATH).deliver(envelope(), callbacks)
 
-    assert (classify(answer).outcome, watch.dots) == (Outcome.RETURNED, 0)
+    assert (classify(reply).outcome, callbacks.dots) == (Outcome.RETURNED, 0)
 
 
 def test_i3_the_backend_is_not_called_when_the_claim_forbids_it():
     """I3: past the deadline nothing is handed over."""
-    watch = Callbacks()
+    callbacks = Callbacks()
 
     def refuse() -> None:
         raise InterruptedError
 
-    watch.before_dot = refuse  # type: ignore[method-assign]
+    callbacks.before_end_of_data = refuse  # type: ignore[method-assign]
 
     with pytest.raises(InterruptedError):
-        BackendConnection(PATH).deliver(envelope(), watch)
+        BackendConnection(PATH).deliver(envelope(), callbacks)
 
     assert Backend.sent == []
 
@@ -184,9 +184,9 @@ def test_a_backend_is_opened_once_and_again_after_trouble(monkeypatch):
     transport.deliver(envelope(), Callbacks())
     monkeypatch.setattr(Backend, "says", 1)
 
-    answer = transport.deliver(envelope(), Callbacks())
+    reply = transport.deliver(envelope(), Callbacks())
 
-    assert (answer.code, Backend.opened) == (250, 2)
+    assert (reply.code, Backend.opened) == (250, 2)
 
 
 def test_a_backend_that_does_not_close_changes_nothing(monkeypatch):
@@ -202,13 +202,13 @@ def test_a_backend_that_does_not_close_changes_nothing(monkeypatch):
 def test_i11_a_mail_that_cannot_be_read_back_fails_alone(monkeypatch):
     """I11: a bad mail fails alone, with its reason, and is never uncertain."""
     broken = b"Subject: x\r\nContent-Type: text/plain; charset=no-such\r\n\r\n\xff\r\n"
-    watch = Callbacks()
+    callbacks = Callbacks()
 
-    answer = BackendConnection(PATH).deliver(
-        Envelope(sender="a@b.example", recipient="c@d.example", content=broken), watch
+    reply = BackendConnection(PATH).deliver(
+        Envelope(sender="a@b.example", recipient="c@d.example", content=broken), callbacks
     )
 
-    assert (answer.phase, classify(answer).outcome, watch.dots) == (
+    assert (reply.phase, classify(reply).outcome, callbacks.dots) == (
         Phase.CONTENT,
         Outcome.FAILED,
         0,
@@ -220,10 +220,10 @@ def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, se
     transport = BackendConnection("django.core.mail.backends.smtp.EmailBackend")
     mail = envelope(rich())
 
-    answer = transport.deliver(mail, Callbacks())
+    reply = transport.deliver(mail, Callbacks())
 
     transport.close()
-    assert (answer.code, answer.text) == (250, "accepted")
+    assert (reply.code, reply.text) == (250, "accepted")
     assert smtp.taken[0].recipient == "kim@example.com"
     assert smtp.taken[0].raw.removesuffix(b"\r\n") == mail.content.removesuffix(b"\r\n")
 
@@ -233,10 +233,10 @@ def test_djangos_other_backends_take_the_mail(settings, tmp_path, name: str, cap
     settings.EMAIL_FILE_PATH = tmp_path
     transport = BackendConnection(f"django.core.mail.backends.{name}.EmailBackend")
 
-    answer = transport.deliver(envelope(rich()), Callbacks())
+    reply = transport.deliver(envelope(rich()), Callbacks())
 
     transport.close()
-    assert answer.code == 250
+    assert reply.code == 250
 
 
 def rich() -> EmailMultiAlternatives:

@@ -31,14 +31,14 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpConnection]:
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What left in one write each, once the connection was open."""
     seen: list[bytes] = []
-    push = wire.Wire.push
+    push = wire.Wire.send_now
 
     def noted_push(self: wire.Wire, data: bytes) -> int:
         taken = push(self, data)
         seen.extend([data[:taken]] if taken else [])
         return taken
 
-    monkeypatch.setattr(wire.Wire, "push", noted_push)
+    monkeypatch.setattr(wire.Wire, "send_now", noted_push)
     return seen
 
 
@@ -46,15 +46,15 @@ def offer(transport: SmtpConnection, *envelopes: Envelope) -> list[Reply]:
     """Offer mails one after the other, each announced with the one before."""
     following = [*envelopes[1:], None]
     return [
-        transport.deliver(envelope, Callbacks(), lambda one=next_one: one)
+        transport.deliver(envelope, Callbacks(following=next_one))
         for envelope, next_one in zip(envelopes, following, strict=True)
     ]
 
 
 def test_the_next_envelope_leaves_with_the_end_of_a_mail(smtp, transport, writes):
-    answers = offer(transport, A, B, C)
+    replies = offer(transport, A, B, C)
 
-    assert all(answer.is_plain_acceptance for answer in answers)
+    assert all(reply.is_plain_acceptance for reply in replies)
     assert [taken.recipient for taken in smtp.taken] == [
         "a@example.com",
         "b@example.com",
@@ -69,9 +69,9 @@ def test_a_server_without_pipelining_hears_one_command_at_a_time(
 ):
     monkeypatch.setattr(smtp, "extensions", ["SIZE"])
 
-    answers = offer(transport, A, B)
+    replies = offer(transport, A, B)
 
-    assert all(answer.is_plain_acceptance for answer in answers)
+    assert all(reply.is_plain_acceptance for reply in replies)
     assert [
         write.split(b" ")[0].strip() for write in writes if not write.startswith(b"Subject")
     ] == [
@@ -81,36 +81,34 @@ def test_a_server_without_pipelining_hears_one_command_at_a_time(
 
 
 @pytest.mark.parametrize("extensions", [["PIPELINING"], []])
-def test_the_next_mail_is_made_while_the_mark_takes_its_time(
+def test_the_end_of_data_is_prepared_then_completed(
     smtp, transport, monkeypatch, extensions: list[str]
 ):
     monkeypatch.setattr(smtp, "extensions", extensions)
     order: list[str] = []
 
     class Recording(Callbacks):
-        def dot_is_near(self) -> None:
-            order.append("begun")
+        def prepare_end_of_data(self) -> Envelope:
+            order.append("prepared")
+            return B
 
-        def before_dot(self) -> None:
-            order.append("waited for")
+        def before_end_of_data(self) -> None:
+            order.append("completed")
 
-    def following() -> Envelope:
-        order.append("made")
-        return B
+    transport.deliver(A, Recording())
 
-    transport.deliver(A, Recording(), following)
-
-    assert order == ["begun", "made", "waited for"]
+    assert order == ["prepared", "completed"]
+    assert (transport.announced is B) == bool(extensions)
 
 
 @pytest.mark.parametrize("step", ["rcpt", "data"])
 def test_an_announced_mail_that_is_refused_fails_alone(smtp, transport, step: str):
     smtp.on(step, address="b@*", reply="550 no")
 
-    answers = offer(transport, A, B, C)
+    replies = offer(transport, A, B, C)
 
-    assert [answer.code for answer in answers] == [250, 550, 250]
-    assert answers[1].phase is Phase(step)
+    assert [reply.code for reply in replies] == [250, 550, 250]
+    assert replies[1].phase is Phase(step)
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
     assert smtp.connections == 1
 
@@ -119,9 +117,9 @@ def test_an_announced_mail_whose_sender_is_refused_fails_alone(smtp, transport):
     bad = Envelope(sender="bad@moa.example", recipient="b@example.com", content=CONTENT)
     smtp.on("mail", address="bad@*", reply="550 no")
 
-    answers = offer(transport, A, bad, C)
+    replies = offer(transport, A, bad, C)
 
-    assert [(answer.phase, answer.code) for answer in answers[1:]] == [
+    assert [(reply.phase, reply.code) for reply in replies[1:]] == [
         (Phase.MAIL, 550),
         (Phase.DOT, 250),
     ]
@@ -132,21 +130,21 @@ def test_a_refused_mail_whose_data_is_answered_with_354_sends_nothing(
     smtp, transport, monkeypatch, writes
 ):
     """RFC 2920 §3.1: such a server waits for content, which must not come."""
-    do_data = smtp_dialogue.Wire.do_data
+    do_data = smtp_dialogue.Dialogue.do_data
 
-    def waits_for_content(self: smtp_dialogue.Wire, rest: str) -> None:
+    def waits_for_content(self: smtp_dialogue.Dialogue, rest: str) -> None:
         if self.recipients:
             do_data(self, rest)
         else:
             self.say("354 go on")
             self.read_mail()
 
-    monkeypatch.setattr(smtp_dialogue.Wire, "do_data", waits_for_content)
+    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_data", waits_for_content)
     smtp.on("rcpt", address="b@*", reply="550 no")
 
-    answers = offer(transport, A, B, C)
+    replies = offer(transport, A, B, C)
 
-    assert [answer.code for answer in answers] == [250, 550, 250]
+    assert [reply.code for reply in replies] == [250, 550, 250]
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
     assert smtp.connections == 2
     assert b"RSET\r\n" not in writes
@@ -175,27 +173,27 @@ def test_a_lost_reply_to_the_dot_leaves_the_announced_mail_unsaid(smtp, transpor
 
 
 def test_a_mail_that_was_announced_and_does_not_come_is_never_sent(smtp, transport):
-    transport.deliver(A, Callbacks(), lambda: B)
+    transport.deliver(A, Callbacks(following=B))
     transport.withdraw()
-    answer = transport.deliver(C, Callbacks())
+    reply = transport.deliver(C, Callbacks())
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
     assert smtp.connections == 2
 
 
 def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp, transport):
-    transport.deliver(A, Callbacks(), lambda: B)
+    transport.deliver(A, Callbacks(following=B))
 
-    answer = transport.deliver(C, Callbacks())
+    reply = transport.deliver(C, Callbacks())
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
 
 
 def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport):
     """I3: that its envelope left early says nothing about its dot."""
-    transport.deliver(A, Callbacks(), lambda: B)
+    transport.deliver(A, Callbacks(following=B))
 
     with pytest.raises(InterruptedError):
         transport.deliver(B, Callbacks(refusal=InterruptedError()))
@@ -205,14 +203,14 @@ def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport)
 
 def test_i3_leave_is_asked_again_when_the_dot_did_not_fit(smtp, transport, monkeypatch):
     """I3: a deadline that passes while the socket has no room is seen."""
-    push = wire.Wire.push
-    monkeypatch.setattr(wire.Wire, "push", lambda self, data: push(self, data[:20]))
-    watch = Callbacks()
+    push = wire.Wire.send_now
+    monkeypatch.setattr(wire.Wire, "send_now", lambda self, data: push(self, data[:20]))
+    callbacks = Callbacks(following=B)
 
-    answer = transport.deliver(A, watch, lambda: B)
+    reply = transport.deliver(A, callbacks)
 
-    assert answer.is_plain_acceptance
-    assert watch.dots >= len(CONTENT) // 20
+    assert reply.is_plain_acceptance
+    assert callbacks.dots >= len(CONTENT) // 20
     assert transport.deliver(B, Callbacks()).is_plain_acceptance
     assert [taken.raw for taken in smtp.taken] == [CONTENT, CONTENT]
 
@@ -221,16 +219,16 @@ def test_i5_a_worker_that_must_end_does_not_write_the_dot(smtp, transport, monke
     """I5: out of time before the dot, the mail is certainly unsent."""
     monkeypatch.setattr(wire, "WAKE", 0.01)
     smtp.on("data", hold=True)
-    watch = Callbacks()
+    callbacks = Callbacks()
 
     def end() -> None:
         raise OutOfTime
 
-    watch.while_waiting = end  # type: ignore[method-assign]
+    callbacks.while_waiting = end  # type: ignore[method-assign]
     transport.open()
 
     with pytest.raises(OutOfTime):
-        transport.deliver(A, watch)
+        transport.deliver(A, callbacks)
 
     smtp.clear_rules()
     assert smtp.recipients() == {}
@@ -240,7 +238,7 @@ def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
     smtp, transport, monkeypatch
 ):
     """I5: the dot has left, and only what announces the next mail found no room."""
-    push, wait = wire.Wire.push, wire.Wire._wait
+    push, wait = wire.Wire.send_now, wire.Wire._wait
     dots: list[bytes] = []
 
     def up_to_the_dot(self: wire.Wire, data: bytes) -> int:
@@ -255,19 +253,19 @@ def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
             raise OutOfTime
         wait(self, patience, for_writing=for_writing)
 
-    monkeypatch.setattr(wire.Wire, "push", up_to_the_dot)
+    monkeypatch.setattr(wire.Wire, "send_now", up_to_the_dot)
     monkeypatch.setattr(wire.Wire, "_wait", must_end)
 
-    answer = transport.deliver(A, Callbacks(), lambda: B)
+    reply = transport.deliver(A, Callbacks(following=B))
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert smtp.recipients() == {"a@example.com": 1}
 
 
 def test_a_connection_announces_nothing_past_its_share(smtp, transport, monkeypatch):
     monkeypatch.setattr("mail.transport.smtp.MAILS_PER_CONNECTION", 2)
 
-    answers = offer(transport, A, B, C)
+    replies = offer(transport, A, B, C)
 
-    assert all(answer.is_plain_acceptance for answer in answers)
+    assert all(reply.is_plain_acceptance for reply in replies)
     assert (smtp.connections, smtp.commands["quit"]) == (2, 1)

@@ -1,4 +1,4 @@
-"""Stopping: a worker told to end, and what its children learn of it."""
+"""Shutdown: a worker told to end, and what its children learn of it."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ import pytest
 from celery.signals import worker_process_shutdown, worker_shutting_down
 
 from mail.models import Lane
-from mail.transport import connections
-from mail.worker import checkpoint, shutdown
+from mail.transport.connections import Connections
+from mail.worker import shutdown
+from mail.worker.slot import SLOT
 
 
 @pytest.fixture(autouse=True)
@@ -51,25 +52,24 @@ def test_a_child_forked_before_learns_of_it():
     assert learned == [False, True]
 
 
-def test_a_child_that_ends_leaves_its_servers(settings, monkeypatch):
+def test_a_child_that_ends_closes_its_connections(settings, monkeypatch):
     settings.MAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     closed: list[object] = []
-    transport = connections.transport_for(Lane.BULK)
-    monkeypatch.setattr(transport, "close", lambda: closed.append(transport))
-    monkeypatch.setattr(checkpoint, "close", lambda: closed.append(checkpoint))
+    connection = SLOT.connections.of(Lane.BULK)
+    monkeypatch.setattr(connection, "close", lambda: closed.append(connection))
+    monkeypatch.setattr(SLOT.sessions, "close", lambda: closed.append(SLOT.sessions))
 
     worker_process_shutdown.send(sender=None, pid=1, exitcode=0)
 
-    assert closed == [transport, checkpoint]
-    assert connections.transport_for(Lane.BULK) is not transport
-    connections.close_all()
+    assert closed == [connection, SLOT.sessions]
+    assert SLOT.connections.of(Lane.BULK) is not connection
+    SLOT.connections.close()
 
 
 def test_lanes_with_one_server_share_its_connection(settings):
     one, two = settings.MAIL_SERVERS.values()
     assert one == two
 
-    shared = connections.transport_for(Lane.BULK) is connections.transport_for(Lane.TRANSACTIONAL)
+    connections = Connections()
 
-    connections.close_all()
-    assert shared
+    assert connections.of(Lane.BULK) is connections.of(Lane.TRANSACTIONAL)

@@ -1,4 +1,4 @@
-"""The SMTP transport against a server over real sockets: what it says, and what it makes of answers."""
+"""The SMTP transport against a server over real sockets: what it says, and what it makes of replies."""
 
 import contextlib
 import select
@@ -26,17 +26,20 @@ CONTENT = "Subject: 안녕\r\n\r\n반갑습니다.\r\n".encode()
 
 
 class Callbacks:
-    """Counts the dots and the signs of life, and may refuse the dot."""
+    """Counts the ends of data and the waits, and may refuse the end of data."""
 
-    def __init__(self, refusal: Exception | None = None) -> None:
+    def __init__(
+        self, refusal: Exception | None = None, *, following: Envelope | None = None
+    ) -> None:
         self.refusal = refusal
+        self.following = following
         self.dots = 0
         self.waits = 0
 
-    def dot_is_near(self) -> None:
-        """Nothing takes time here."""
+    def prepare_end_of_data(self) -> Envelope | None:
+        return self.following
 
-    def before_dot(self) -> None:
+    def before_end_of_data(self) -> None:
         self.dots += 1
         if self.refusal:
             raise self.refusal
@@ -50,10 +53,10 @@ def offer(
     to: str = "kim@example.com",
     *,
     content: bytes = CONTENT,
-    watch: Callbacks | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Reply:
     envelope = Envelope(sender="shop@moa.example", recipient=to, content=content)
-    return transport.deliver(envelope, watch or Callbacks())
+    return transport.deliver(envelope, callbacks or Callbacks())
 
 
 @pytest.fixture
@@ -90,11 +93,11 @@ def said_to_mail(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_mail_arrives_as_it_was_stored(smtp: SmtpServer, transport: SmtpConnection):
-    answer = offer(transport)
+    reply = offer(transport)
 
     (taken,) = smtp.taken
-    assert (answer.phase, answer.code, answer.enhanced) == (Phase.DOT, 250, "2.0.0")
-    assert (answer.text, answer.host) == ("taken", f"127.0.0.1:{smtp.port}")
+    assert (reply.phase, reply.code, reply.enhanced) == (Phase.DOT, 250, "2.0.0")
+    assert (reply.text, reply.host) == ("taken", f"127.0.0.1:{smtp.port}")
     assert (taken.sender, taken.recipient) == ("shop@moa.example", "kim@example.com")
     assert taken.raw == CONTENT
 
@@ -105,8 +108,8 @@ FAULTS: dict[str, tuple[dict[str, Any], int | None]] = {
     "a closing server": ({"reply": "421 4.3.2 bye", "drop": True}, 421),
     "a lost connection": ({"drop": True}, None),
     "silence": ({"hold": True}, None),
-    "an answer that is none": ({"reply": "HTTP/1.1 400 Bad Request"}, None),
-    "an answer out of place": ({"reply": "150 hm"}, None),
+    "an reply that is none": ({"reply": "HTTP/1.1 400 Bad Request"}, None),
+    "an reply out of place": ({"reply": "150 hm"}, None),
 }
 
 
@@ -116,16 +119,16 @@ def test_i5_a_fault_is_told_with_its_step(smtp, transport, step: str, fault: str
     """I5: only what comes, or does not come, after the dot may be uncertain."""
     rule, code = FAULTS[fault]
     smtp.on(step, **rule)
-    watch = Callbacks()
+    callbacks = Callbacks()
 
     with short_of_patience(step, rule):
-        answer = offer(transport, watch=watch)
+        reply = offer(transport, callbacks=callbacks)
 
-    uncertain = classify(answer).outcome is Outcome.UNCERTAIN
-    assert (answer.phase, watch.dots) == (Phase(step), step == "dot")
+    uncertain = classify(reply).outcome is Outcome.UNCERTAIN
+    assert (reply.phase, callbacks.dots) == (Phase(step), step == "dot")
     assert uncertain == (step == "dot" and code is None)
     if code and step != "ehlo":  # where smtplib tries HELO after a refusal
-        assert answer.code == code
+        assert reply.code == code
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -137,9 +140,9 @@ def test_the_next_mail_leaves_after_any_fault(smtp, transport, step: str, fault:
         offer(transport, "first@example.com")
     smtp.clear_rules()
 
-    answer = offer(transport, "second@example.com")
+    reply = offer(transport, "second@example.com")
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert smtp.recipients() == {"second@example.com": 1}
 
 
@@ -148,25 +151,25 @@ def test_i3_a_slow_server_is_waited_for_with_signs_of_life(smtp, transport, monk
     """I3: while it waits for a slow reply the worker renews."""
     monkeypatch.setattr(wire, "WAKE", 0.01)
     rule = smtp.on(step, hold=True, times=1)
-    watch = Callbacks()
+    callbacks = Callbacks()
 
     def third_time() -> None:
-        watch.waits += 1
-        if watch.waits == 3:
+        callbacks.waits += 1
+        if callbacks.waits == 3:
             rule.release()
 
-    watch.while_waiting = third_time  # type: ignore[method-assign]
+    callbacks.while_waiting = third_time  # type: ignore[method-assign]
 
-    answer = offer(transport, watch=watch)
+    reply = offer(transport, callbacks=callbacks)
 
-    assert answer.is_plain_acceptance
-    assert watch.waits >= 3
+    assert reply.is_plain_acceptance
+    assert callbacks.waits >= 3
 
 
 def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
     """I3: past the deadline no terminating dot is written, and the mail is not taken."""
     with pytest.raises(InterruptedError):
-        offer(transport, watch=Callbacks(refusal=InterruptedError()))
+        offer(transport, callbacks=Callbacks(refusal=InterruptedError()))
 
     assert transport.session is None
     assert offer(transport, "second@example.com").is_plain_acceptance
@@ -176,33 +179,33 @@ def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
 
 def test_i5_a_dot_that_could_not_be_written_was_not_sent(smtp, transport):
     """I5: the connection breaks after the content, and we know it: nothing is uncertain."""
-    watch = Callbacks()
+    callbacks = Callbacks()
 
     def cut() -> None:
         smtp.stop()
         broken = select.poll()
-        broken.register(transport.session.dialogue.sock, select.POLLHUP | select.POLLERR)
+        broken.register(transport.session.wire.sock, select.POLLHUP | select.POLLERR)
         assert broken.poll(5_000)
 
-    watch.before_dot = cut  # type: ignore[method-assign]
+    callbacks.before_end_of_data = cut  # type: ignore[method-assign]
     try:
-        answer = offer(transport, watch=watch)
+        reply = offer(transport, callbacks=callbacks)
     finally:
         smtp.start()
 
-    assert (answer.phase, answer.code) == (Phase.CONTENT, None)
-    assert classify(answer).outcome is Outcome.DEFERRED
+    assert (reply.phase, reply.code) == (Phase.CONTENT, None)
+    assert classify(reply).outcome is Outcome.DEFERRED
 
 
 def test_a_server_that_is_not_there_is_an_answer(smtp, transport):
     smtp.stop()
     try:
-        answer = offer(transport)
+        reply = offer(transport)
     finally:
         smtp.start()
 
-    assert (answer.phase, answer.code) == (Phase.CONNECT, None)
-    assert "refused" in answer.text.lower()
+    assert (reply.phase, reply.code) == (Phase.CONNECT, None)
+    assert "refused" in reply.text.lower()
 
 
 CONTENTS = {
@@ -218,9 +221,9 @@ CONTENTS = {
 @pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS)
 def test_content_is_stuffed_and_ended_and_never_speaks(smtp, transport, content: bytes):
     """RFC 5321 §4.5.2; and no content smuggles a second mail."""
-    answer = offer(transport, content=content)
+    reply = offer(transport, content=content)
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert [taken.raw.removesuffix(b"\r\n") for taken in smtp.taken] == [
         content.removesuffix(b"\r\n")
     ]
@@ -258,9 +261,9 @@ def test_extensions_are_used_only_if_offered(
 
 
 def test_a_connection_is_kept_between_mails(smtp, transport):
-    answers = [offer(transport) for _ in range(5)]
+    replies = [offer(transport) for _ in range(5)]
 
-    assert all(answer.is_plain_acceptance for answer in answers)
+    assert all(reply.is_plain_acceptance for reply in replies)
     assert smtp.connections == 1
 
 
@@ -278,9 +281,9 @@ def test_a_connection_the_server_had_closed_is_opened_anew_unseen(smtp, transpor
     offer(transport)
     smtp.on("mail", **rule, times=1)
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert (smtp.connections, len(smtp.taken)) == (2, 2)
 
 
@@ -288,18 +291,18 @@ def test_a_connection_is_opened_anew_only_once(smtp, transport):
     offer(transport)
     smtp.on("mail", drop=True)
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert (answer.phase, answer.code) == (Phase.MAIL, None)
+    assert (reply.phase, reply.code) == (Phase.MAIL, None)
     assert smtp.connections == 2
 
 
 def test_a_new_connection_that_is_refused_is_not_tried_twice(smtp, transport):
     smtp.on("mail", reply="421 4.3.2 too busy", drop=True)
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert (answer.phase, answer.code, smtp.connections) == (Phase.MAIL, 421, 1)
+    assert (reply.phase, reply.code, smtp.connections) == (Phase.MAIL, 421, 1)
 
 
 def test_a_connection_that_rested_is_asked_whether_it_lives(smtp, transport, monkeypatch):
@@ -309,24 +312,24 @@ def test_a_connection_that_rested_is_asked_whether_it_lives(smtp, transport, mon
     smtp.stop()
     smtp.start()
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert (smtp.connections, len(smtp.taken)) == (2, 3)
 
 
 def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, monkeypatch):
     """I3: no lease runs out while a connection is made in the middle of a Batch."""
     first, second = Callbacks(), Callbacks()
-    offer(transport, watch=first)
+    offer(transport, callbacks=first)
     monkeypatch.setattr("mail.transport.smtp.IDLE_LIMIT", 0)
     monkeypatch.setattr(wire, "WAKE", 0.01)
     monkeypatch.setitem(mail_smtp.PATIENCE, Phase.MAIL, 0.1)
     monkeypatch.setattr(smtp_dialogue.Dialogue, "do_noop", lambda self, rest: None)
 
-    answer = offer(transport, watch=second)
+    reply = offer(transport, callbacks=second)
 
-    assert answer.is_plain_acceptance
+    assert reply.is_plain_acceptance
     assert first.waits == 1
     assert second.waits >= 5
 
@@ -337,9 +340,9 @@ def test_i5_trouble_with_quit_changes_nothing(smtp, transport, monkeypatch, rule
     monkeypatch.setattr("mail.transport.smtp.MAILS_PER_CONNECTION", 1)
     smtp.on("quit", **rule)
 
-    answers = [offer(transport), offer(transport)]
+    replies = [offer(transport), offer(transport)]
 
-    assert all(answer.is_plain_acceptance for answer in answers)
+    assert all(reply.is_plain_acceptance for reply in replies)
     assert len(smtp.taken) == 2
 
 
@@ -378,10 +381,10 @@ def test_a_refused_dot_needs_no_reset(smtp, transport):
 def test_a_reply_of_many_lines_is_one_answer(smtp, transport):
     smtp.on("rcpt", reply="550-5.1.1 The mailbox\r\n550-5.1.1 does not\r\n550 5.1.1 exist.")
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert (answer.code, answer.enhanced) == (550, "5.1.1")
-    assert answer.text.endswith("exist.")
+    assert (reply.code, reply.enhanced) == (550, "5.1.1")
+    assert reply.text.endswith("exist.")
 
 
 @pytest.fixture
@@ -401,10 +404,10 @@ def test_a_mail_leaves_over_tls(trusted, how: str, host: str):
     with secure_server(implicit_tls=how == "implicit_tls") as server:
         transport = SmtpConnection(Server(host=host, port=server.port, **{how: True}))
 
-        answers = [offer(transport), offer(transport, content=CONTENTS["more than one write"])]
+        replies = [offer(transport), offer(transport, content=CONTENTS["more than one write"])]
 
         transport.close()
-        assert all(answer.is_plain_acceptance for answer in answers), answers
+        assert all(reply.is_plain_acceptance for reply in replies), replies
         assert (len(server.taken), server.connections) == (2, 1)
 
 
@@ -413,21 +416,21 @@ def test_a_certificate_that_nobody_vouches_for_is_an_outage(how: str):
     with secure_server(implicit_tls=how == "implicit_tls") as server:
         transport = SmtpConnection(Server(host="localhost", port=server.port, **{how: True}))
 
-        answer = offer(transport)
+        reply = offer(transport)
 
-        assert answer.phase is (Phase.STARTTLS if how == "starttls" else Phase.CONNECT)
-        assert answer.code is None
-        assert classify(answer).outcome is Outcome.RETURNED
+        assert reply.phase is (Phase.STARTTLS if how == "starttls" else Phase.CONNECT)
+        assert reply.code is None
+        assert classify(reply).outcome is Outcome.RETURNED
         assert server.commands["mail"] == 0
 
 
 def test_no_mail_leaves_in_the_clear_when_starttls_is_not_offered(smtp):
     transport = SmtpConnection(Server(host="127.0.0.1", port=smtp.port, starttls=True))
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert (answer.phase, answer.code) == (Phase.STARTTLS, None)
-    assert (classify(answer).outcome, smtp.commands["mail"]) == (Outcome.RETURNED, 0)
+    assert (reply.phase, reply.code) == (Phase.STARTTLS, None)
+    assert (classify(reply).outcome, smtp.commands["mail"]) == (Outcome.RETURNED, 0)
 
 
 def test_no_mail_leaves_in_the_clear_when_starttls_is_refused(trusted):
@@ -435,9 +438,9 @@ def test_no_mail_leaves_in_the_clear_when_starttls_is_refused(trusted):
         server.on("starttls", reply="454 4.7.0 TLS not available")
         transport = SmtpConnection(Server(host="localhost", port=server.port, starttls=True))
 
-        answer = offer(transport)
+        reply = offer(transport)
 
-        assert (answer.phase, answer.code) == (Phase.STARTTLS, 454)
+        assert (reply.phase, reply.code) == (Phase.STARTTLS, 454)
         assert server.commands["mail"] == 0
 
 
@@ -447,19 +450,19 @@ def test_a_login_is_spoken_over_tls(trusted, password: str, code: int):
         place = {"host": "localhost", "port": server.port, "starttls": True}
         transport = SmtpConnection(Server(**place, user="moa", password=password))
 
-        answer = offer(transport)
+        reply = offer(transport)
 
         transport.close()
-        assert answer.code == code
+        assert reply.code == code
         assert len(server.taken) == (code == 250)
 
 
 def test_a_login_where_none_is_offered_is_an_outage(smtp):
     transport = SmtpConnection(Server(host="127.0.0.1", port=smtp.port, user="moa", password="x"))
 
-    answer = offer(transport)
+    reply = offer(transport)
 
-    assert (answer.phase, classify(answer).outcome) == (Phase.AUTH, Outcome.RETURNED)
+    assert (reply.phase, classify(reply).outcome) == (Phase.AUTH, Outcome.RETURNED)
 
 
 def test_an_answer_never_shows_the_password(trusted):
@@ -467,6 +470,6 @@ def test_an_answer_never_shows_the_password(trusted):
         place = {"host": "localhost", "port": server.port, "starttls": True}
         transport = SmtpConnection(Server(**place, user="moa", password="hunter2"))
 
-        answer = offer(transport)
+        reply = offer(transport)
 
-    assert "hunter2" not in repr(answer) + repr(transport.server) + answer.text
+    assert "hunter2" not in repr(reply) + repr(transport.server) + reply.text

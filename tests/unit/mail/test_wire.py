@@ -42,7 +42,7 @@ def test_a_reply_is_its_code_and_its_text(ends, written: bytes, read: tuple[int,
     ours, theirs = ends
     theirs.sendall(written)
 
-    assert ours.reply(patience=1) == read
+    assert ours.read_reply(patience=1) == read
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_what_is_no_reply_is_as_good_as_silence(ends, written: bytes):
     writer.start()
 
     with pytest.raises(ConnectionLost, match="not an SMTP reply"):
-        ours.reply(patience=1)
+        ours.read_reply(patience=1)
 
     ours.sock.close()
     writer.join()
@@ -82,7 +82,10 @@ def test_replies_that_come_together_are_read_one_by_one(ends):
     ours, theirs = ends
     theirs.sendall(b"250 one\r\n354 two\r\n")
 
-    assert [ours.reply(patience=1), ours.reply(patience=1)] == [(250, "one"), (354, "two")]
+    assert [ours.read_reply(patience=1), ours.read_reply(patience=1)] == [
+        (250, "one"),
+        (354, "two"),
+    ]
 
 
 def test_a_reply_in_small_pieces_is_put_together(ends):
@@ -104,18 +107,18 @@ def test_a_reply_in_small_pieces_is_put_together(ends):
 
     spoken = Wire(Slow())  # type: ignore[arg-type]
 
-    assert spoken.reply(patience=1) == (250, "one two")
+    assert spoken.read_reply(patience=1) == (250, "one two")
 
 
 def test_a_reply_that_never_ends_is_bounded_as_a_whole(ends, monkeypatch):
     """One octet now and then does not keep us: the patience is for the reply."""
     ours, theirs = ends
     monkeypatch.setattr(wire, "WAKE", SHORT / 10)
-    ours.waiting = lambda: theirs.sendall(b"2")
+    ours.while_waiting = lambda: theirs.sendall(b"2")
     began = time.monotonic()
 
     with pytest.raises(ConnectionLost, match="in time"):
-        ours.reply(patience=SHORT)
+        ours.read_reply(patience=SHORT)
 
     assert time.monotonic() - began < SHORT + 5
 
@@ -127,17 +130,17 @@ def test_a_closed_connection_is_lost(ends, said: bytes):
     theirs.close()
 
     with pytest.raises(ConnectionLost, match="closed"):
-        ours.reply(patience=1)
+        ours.read_reply(patience=1)
 
 
 def test_silence_is_lost_after_its_time_with_signs_of_life(ends, monkeypatch):
     ours, _ = ends
     monkeypatch.setattr(wire, "WAKE", SHORT / 5)
     signs: list[int] = []
-    ours.waiting = lambda: signs.append(1)
+    ours.while_waiting = lambda: signs.append(1)
 
     with pytest.raises(ConnectionLost, match="in time"):
-        ours.reply(patience=SHORT)
+        ours.read_reply(patience=SHORT)
 
     assert len(signs) >= 3
 
@@ -146,13 +149,13 @@ def test_a_server_that_reads_nothing_is_lost(ends, monkeypatch):
     ours, _ = ends
     monkeypatch.setattr(wire, "WAKE", SHORT / 5)
     signs: list[int] = []
-    ours.waiting = lambda: signs.append(1)
+    ours.while_waiting = lambda: signs.append(1)
 
     with pytest.raises(OSError, match="time"):
         ours.send(b"x" * 10_000_000, patience=SHORT)
 
     with pytest.raises(ConnectionLost, match="in time"):
-        ours.await_room(patience=SHORT)
+        ours.wait_for_room(SHORT)
     assert signs
 
 
@@ -162,9 +165,9 @@ def test_i3_there_is_room_for_the_dot_before_the_claim_is_asked(ends, monkeypatc
     monkeypatch.setattr(wire, "WAKE", SHORT)
     sent = _fill(ours.sock)
     reader = threading.Thread(target=lambda: _read(theirs, sent))
-    ours.waiting = reader.start
+    ours.while_waiting = reader.start
 
-    ours.await_room(patience=5)
+    ours.wait_for_room(5)
 
     reader.join()
     ours.sock.setblocking(False)
