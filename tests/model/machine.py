@@ -349,7 +349,7 @@ class MailMachine(RuleBasedStateMachine):
     def drain(self) -> None:
         """Whatever was accepted leaves or is held, without a person but for what is paused."""
         for slot in self._slots(busy=True):
-            self.world.workers[slot.number].transport.script.clear()
+            self.world.workers[slot.number].connection.script.clear()
             self._advance(slot, 1000, dies=False)
         for message in Message.objects.filter(paused_at__isnull=False, cancelled_at=None):
             outbox.resume(message)

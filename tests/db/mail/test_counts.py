@@ -165,7 +165,9 @@ def assert_nothing_is_lost() -> None:
 @given(steps=steps)
 def test_counts_are_the_sums_of_the_rows_after_any_story(script, monkeypatch, steps):
     """Any outcome, rescue, resend, pause and cancel in any order; and nothing is ever lost."""
-    monkeypatch.setattr(claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token))
+    monkeypatch.setattr(
+        claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token)
+    )
     with undone():
         world = World(script)
         for step, argument in steps:
@@ -190,7 +192,9 @@ def rescue_rest() -> None:
 @given(steps=steps)
 def test_every_story_ends(script, monkeypatch, steps):
     """Whatever happened, with a server that takes everything each mail comes to its end."""
-    monkeypatch.setattr(claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token))
+    monkeypatch.setattr(
+        claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token)
+    )
     with undone():
         world = World(script)
         for step, argument in steps:
