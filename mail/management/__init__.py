@@ -1,0 +1,1 @@
+"""The commands: `relay`, `mail_status`, `resend_failed_mails`."""
