@@ -1,22 +1,16 @@
 """The mails of payments: pure functions, a payment in, a mail out."""
 
-import re
 from datetime import timedelta
-from email.headerregistry import Address
-from email.utils import parseaddr
 from typing import Any
 
-import css_inline
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.utils import timezone
 
+from mail.content.compose import compose
 from mail.kinds import YEAR, Kind, declare
 from mail.models import Lane, OnUncertain
 from payment.models import Payment
 from seller.calendar import SEOUL
-from seller.models import Seller
 
 RECEIPT = declare(
     Kind(
@@ -28,8 +22,6 @@ RECEIPT = declare(
     )
 )
 
-INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-
 
 def receipt(payment: Payment) -> EmailMultiAlternatives:
     """The receipt of a payment, to its buyer: that it was paid, for what, and what follows.
@@ -39,17 +31,14 @@ def receipt(payment: Payment) -> EmailMultiAlternatives:
 
     Raises ValueError for a payment that was never approved.
     """
-    context = _facts(payment)
-    email = EmailMultiAlternatives(
-        subject=_one_line(_render("subject.txt", context)),
-        body=_render("body.txt", context).strip() + "\n",
-        from_email=_sender(payment.product.seller),
+    seller = payment.product.seller
+    return compose(
+        "payment/mail/receipt",
+        _facts(payment),
         to=[payment.buyer_address],
-        reply_to=[payment.product.seller.email],
-        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5
+        sender_name=seller.name,
+        reply_to=[seller.email],
     )
-    email.attach_alternative(INLINER.inline(_render("body.html", context)), "text/html")
-    return email
 
 
 def _facts(payment: Payment) -> dict[str, Any]:
@@ -71,19 +60,5 @@ def _facts(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _render(template: str, context: dict[str, Any]) -> str:
-    return render_to_string(f"payment/mail/receipt/{template}", context)
-
-
 def _won(amount: int) -> str:
     return f"₩{amount:,}"
-
-
-def _sender(seller: Seller) -> str:
-    """The seller's name on the operator's address, which is what SPF, DKIM and DMARC vouch for."""
-    operator = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    return str(Address(display_name=_one_line(seller.name), addr_spec=operator))
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
