@@ -13,8 +13,6 @@ class SellerConfig(AppConfig):
     verbose_name = _("seller")
 
     def ready(self) -> None:
-        from seller import access  # noqa: F401  registers its rule
-
         post_migrate.connect(create_notice_periods, sender=self)
 
 

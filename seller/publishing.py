@@ -1,4 +1,4 @@
-"""When a draft may be published; each refusal has a code that admin and API show alike."""
+"""When a draft may be published, and why not."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -18,37 +18,25 @@ OVERRIDE = "seller.override_notice_period"
 class PublishRefused(ValueError):
     """The draft is not published; the text says why, for people."""
 
-    code = "publish_refused"
-
 
 class AlreadyPublished(PublishRefused):
     """This version was published before; nobody is told twice."""
-
-    code = "already_published"
 
 
 class BroadcastUnfinished(PublishRefused):
     """People are still being told of an earlier change."""
 
-    code = "broadcast_unfinished"
-
 
 class OutOfOrder(PublishRefused):
     """A version that comes later, by its number or its day, was published already."""
-
-    code = "out_of_order"
 
 
 class ReasonMissing(PublishRefused):
     """A change is told with its reason."""
 
-    code = "reason_missing"
-
 
 class NoticeTooShort(PublishRefused):
     """The version would take effect before people had the notice that is due to them."""
-
-    code = "notice_too_short"
 
 
 def check(terms: Terms) -> None:

@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from payment import gateways, services
-from payment.api.errors import as_answers
 from payment.api.serializers import (
     ConfirmPaymentSerializer,
     OpenPaymentSerializer,
@@ -37,14 +36,13 @@ class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
     def create(self, request: Request) -> Response:
         """Open a payment: 201, or 200 when this order number opened it before."""
         order = self._read(OpenPaymentSerializer)
-        with as_answers():
-            payment, is_new = services.open_payment(
-                product=order["product"],
-                buyer_address=order["buyer"]["address"],
-                buyer_name=order["buyer"]["name"],
-                amount=order["amount"],
-                order_number=order.get("order_number"),
-            )
+        payment, is_new = services.open_payment(
+            product=order["product"],
+            buyer_address=order["buyer"]["address"],
+            buyer_name=order["buyer"]["name"],
+            amount=order["amount"],
+            order_number=order.get("order_number"),
+        )
         location = reverse("payment-detail", args=[payment.pk], request=request)
         return self._show(payment, status=201 if is_new else 200, headers={"Location": location})
 
@@ -54,10 +52,9 @@ class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
         """Take the money and complete the payment; sent again, it answers the same."""
         payment = self.get_object()
         told = self._read(ConfirmPaymentSerializer)
-        with as_answers():
-            payment = services.confirm_payment(
-                payment=payment, gateway=gateways.get(payment.provider), **told
-            )
+        payment = services.confirm_payment(
+            payment=payment, gateway=gateways.get(payment.provider), **told
+        )
         return self._show(payment)
 
     def _read(self, serializer: Any) -> dict[str, Any]:

@@ -2,17 +2,17 @@
 
 import logging
 
+from django.core.exceptions import RequestDataTooBig
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from payment import gateways
-from payment.api.errors import as_answers
 from payment.inbox import process_event
 from payment.models import WebhookEvent
 
@@ -45,21 +45,18 @@ class WebhookView(APIView):
         except gateways.UnknownGateway:
             raise NotFound from None
         body = _raw(request)
-        with as_answers():
-            try:
-                event = gateway.verify(request.headers, body)
-            except gateways.InvalidSignature as error:
-                log.warning("a webhook to %s is refused: %s", gateway.name, error)
-                raise
+        try:
+            event = gateway.verify(request.headers, body)
+        except gateways.InvalidSignature as error:
+            log.warning("refused a webhook to %s: %s", gateway.name, error)
+            raise
         entry = process_event(event=event)
         return Response({"outcome": entry.outcome})
 
 
 def _raw(request: Request) -> bytes:
-    """The bytes of the body; raises 413 for more than the limit, which are not read."""
+    """The octets of the body. Raises RequestDataTooBig, having read one octet past the limit."""
     body = request._request.read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
-        refusal = APIException(f"The body is longer than {BODY_LIMIT:,} octets.", "too_large")
-        refusal.status_code = 413
-        raise refusal
+        raise RequestDataTooBig(f"The body is longer than {BODY_LIMIT:,} octets.")
     return body

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import GenericAPIView, ListCreateAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,25 +19,10 @@ from seller.api.serializers import (
 )
 from seller.models import Product, Terms
 from seller.preview import preview
-from seller.publishing import NoticeTooShort, PublishRefused, ReasonMissing
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
-
-# What the caller can mend in the draft, and where; every other refusal is a conflict.
-FIELDS: dict[type[PublishRefused], str] = {
-    NoticeTooShort: "effective_on",
-    ReasonMissing: "reason",
-}
-
-
-class Conflict(APIException):
-    """The request cannot be met in the present state of things."""
-
-    status_code = 409
-    default_detail = "The request conflicts with the present state."
-    default_code = "conflict"
 
 
 class ProductList(ListCreateAPIView[Product]):
@@ -101,22 +85,11 @@ class TermsPublish(OwnTermsView):
     def post(self, request: Request, pk: int) -> Response:
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        try:
-            terms = services.publish_terms(
-                terms=self.get_object(), by=caller(request), **asked.validated_data
-            )
-        except PublishRefused as error:
-            raise refusal(error) from None
+        terms = services.publish_terms(
+            terms=self.get_object(), by=caller(request), **asked.validated_data
+        )
         answer = PublishedSerializer(terms, context=self.get_serializer_context())
         return Response(answer.data, status=202)
-
-
-def refusal(error: PublishRefused) -> APIException:
-    """The answer to a refused publication: 400 with the field that can be mended, else 409."""
-    field = FIELDS.get(type(error))
-    if field:
-        return ValidationError({field: [str(error)]}, code=error.code)
-    return Conflict(str(error), code=error.code)
 
 
 def caller(request: Request) -> "User":

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.template import TemplateDoesNotExist
-from hypothesis import example, given, settings as profile, strategies as st
+from hypothesis import example, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from mail import outbox
