@@ -6,7 +6,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from mail.admin.history import BoundedPaginator
+from mail.admin.history import Unwritable
+from mail.admin.long_list import LongListAdmin
 from mail.content.addresses import InvalidAddress, normalise
 from seller import services
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
@@ -14,7 +15,7 @@ from seller.models import Subscription
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(OwnRowsAdmin):
+class SubscriptionAdmin(Unwritable, LongListAdmin, OwnRowsAdmin):
     """Contracts are made by their customers; here they are read, and ended."""
 
     list_display = ["id", "name", "address", "product", "started_at", "ended_at"]
@@ -25,10 +26,6 @@ class SubscriptionAdmin(OwnRowsAdmin):
     list_select_related = ["product"]
     search_fields = ["address"]
     search_help_text = _("The whole e-mail address.")
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    sortable_by = ()
     actions = ["end"]
 
     def get_search_results(
@@ -54,12 +51,3 @@ class SubscriptionAdmin(OwnRowsAdmin):
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return self._acts_for_somebody(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

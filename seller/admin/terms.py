@@ -3,18 +3,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from mail.admin.columns import NOTHING, link_to_message_page
 from seller import services
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin, person
 from seller.admin.publishing import PublishView
 from seller.calendar import today
 from seller.models import Product, Terms
 
-NOTHING = "–"
 RECORD = ["version", "sha256", "published_at", "published_by", "override_reason", "notice"]
 
 
@@ -108,17 +107,7 @@ class TermsAdmin(OwnRowsAdmin):
 
     @admin.display(description=_("notice"))
     def notice(self, terms: Terms) -> str | SafeString:
-        """The Message that told of the change, linked where the mail admin knows it."""
+        """The Message that told of the change, linked to its page."""
         if terms.message is None:
             return NOTHING
-        text = f"{terms.message} ({self.progress(terms)})"
-        url = message_url(terms)
-        return format_html('<a href="{}">{}</a>', url, text) if url else text
-
-
-def message_url(terms: Terms) -> str:
-    """The page of the notice in the mail admin, or nothing."""
-    try:
-        return reverse("admin:mail_message_change", args=[terms.message_id])
-    except NoReverseMatch:
-        return ""
+        return link_to_message_page(terms.message.pk, f"{terms.message} ({self.progress(terms)})")
