@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.unit.project import PROJECT, own_apps
 
 READMES = ["README.md", "README.ko.md"]
-DOCUMENTS = [*READMES, "docs/architecture.md", "docs/operations.md"]
+DOCUMENTS = [*READMES, "docs/architecture.md", "docs/extending.md", "docs/operations.md"]
 
 LONGEST = 250
 MADE_HERE = {".venv/", "var/"}  # not in the repository
