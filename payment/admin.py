@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from mail.admin.columns import NOTHING, link_to_message_page
 from mail.admin.history import HistoryAdmin
 from payment.models import Payment, WebhookEvent
+from seller import money
 from seller.admin.ownership import OwnRowsAdmin
 
 
@@ -33,7 +34,7 @@ class PaymentAdmin(HistoryAdmin, OwnRowsAdmin):
 
     @admin.display(description=_("amount"), ordering="amount")
     def won(self, payment: Payment) -> str:
-        return f"₩{payment.amount:,}"
+        return money.won(payment.amount)
 
     @admin.display(description=_("receipt"))
     def receipt_mail(self, payment: Payment) -> SafeString | str:

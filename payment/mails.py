@@ -11,6 +11,7 @@ from mail.kinds import YEAR, Kind, declare
 from mail.models import Lane, OnUncertain
 from payment.models import Payment
 from seller.calendar import SEOUL
+from seller.money import won
 
 RECEIPT = declare(
     Kind(
@@ -54,11 +55,7 @@ def _facts(payment: Payment) -> dict[str, Any]:
         "approved_at": f"{approved_at:%Y-%m-%d %H:%M:%S} (KST)",
         "period": f"{approved_at:%Y-%m-%d} ~ {next_on - timedelta(days=1):%Y-%m-%d}",
         "next_on": f"{next_on:%Y-%m-%d}",
-        "amount": _won(payment.amount),
-        "supply_amount": _won(payment.supply_amount),
-        "vat_amount": _won(payment.vat_amount),
+        "amount": won(payment.amount),
+        "supply_amount": won(payment.supply_amount),
+        "vat_amount": won(payment.vat_amount),
     }
-
-
-def _won(amount: int) -> str:
-    return f"₩{amount:,}"

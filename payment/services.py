@@ -13,7 +13,7 @@ from payment.gateways import Approval, Declined, Event, Gateway
 from payment.models import Payment
 from payment.vat import supply_value
 from seller.calendar import today
-from seller.models import Product, Terms
+from seller.models import Product
 from seller.services import NotOnSale, subscribe
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ def cancel_payment(*, payment_id: int, approval: Approval) -> Payment:
 def _check_offer(product: Product, amount: int) -> None:
     if amount != product.price:
         raise AmountMismatch("the product costs another amount")
-    if not product.is_active or not Terms.objects.filter(product=product).in_force().exists():
+    if not product.is_active or not product.terms.in_force().exists():
         raise NotOnSale(f"product {product.pk} is not on sale")
 
 

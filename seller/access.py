@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 @access.allow
 def notices(user: "AbstractUser | AnonymousUser") -> Q:
     """The Messages that told of terms of the sellers that a user acts for."""
-    return Q(pk__in=Terms.objects.of(user).filter(message__isnull=False).values("message"))
+    return Q(pk__in=Terms.objects.of(user).announced().values("message"))

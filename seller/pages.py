@@ -8,7 +8,7 @@ from seller.models import Terms
 
 def terms(request: HttpRequest, pk: int) -> HttpResponse:
     """The full text of a published version; a draft is not found."""
-    published = Terms.objects.published().select_related("product__seller")
+    published = Terms.objects.published().with_seller()
     return render(
         request, "seller/terms_page.html", {"terms": get_object_or_404(published, pk=pk)}
     )

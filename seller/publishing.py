@@ -3,7 +3,6 @@
 from datetime import date
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from seller.calendar import today
@@ -89,9 +88,7 @@ def _check_order(terms: Terms) -> None:
 
 
 def _check_broadcasts(terms: Terms) -> None:
-    unfinished = Q(message__broadcast__expanded_at=None) | Q(message__queued__gt=0)
-    told = terms.product.terms.filter(message__isnull=False, message__cancelled_at=None)
-    if told.filter(unfinished).exists():
+    if terms.product.terms.being_announced().exists():
         raise BroadcastUnfinished(
             _("The notice of an earlier change is still being sent; wait for it or cancel it.")
         )

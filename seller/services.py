@@ -99,7 +99,7 @@ def publish_terms(*, terms: Terms, by: "AbstractUser", override_reason: str = ""
         override_reason=override_reason.strip() if overridden else "",
         message=_tell_subscribers(terms) if terms.previous else None,
     )
-    return Terms.objects.select_related("product__seller", "message").get(pk=terms.pk)
+    return Terms.objects.with_seller().with_message().get(pk=terms.pk)
 
 
 def _tell_subscribers(terms: Terms) -> Message:

@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 from django.core.validators import RegexValidator
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -14,6 +13,7 @@ from rest_framework.reverse import reverse
 from mail.models import Delivery
 from payment.models import Payment
 from seller import validators
+from seller.api.fields import OwnRowField
 from seller.models import Product
 
 
@@ -27,20 +27,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class OwnProductField(serializers.PrimaryKeyRelatedField[Product]):
-    """A product of the user's sellers; any other does not exist."""
-
-    def get_queryset(self) -> QuerySet[Product]:
-        return Product.objects.of(self.context["request"].user)
-
-
 class BuyerSerializer(StrictSerializer):
     address = serializers.CharField(max_length=254, validators=[validators.address])
     name = serializers.CharField(max_length=100, validators=[validators.line])
 
 
 class OpenPaymentSerializer(StrictSerializer):
-    product = OwnProductField(queryset=Product.objects.all())
+    product = OwnRowField(queryset=Product.objects.all())
     buyer = BuyerSerializer()
     amount = serializers.IntegerField(
         min_value=1, help_text="In won, VAT included: the price of the product."

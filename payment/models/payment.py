@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -12,17 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from mail.models import Message
 from seller import validators
-from seller.models import Product, Seller, Subscription
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
+from seller.models import Product, Subscription
+from seller.models.product import ProductRowQuerySet
 
 
-class PaymentQuerySet(models.QuerySet["Payment"]):
-    def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The payments for products of the sellers that a user acts for."""
-        return self.filter(product__seller__in=Seller.objects.of(user))
-
+class PaymentQuerySet(ProductRowQuerySet["Payment"]):
     def with_receipt(self) -> Self:
         """The payments together with their receipt, the mail's content left out."""
         content = [f"receipt__{name}" for name in ("mime", "text", "html")]
@@ -30,7 +24,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
     def locked(self) -> Self:
         """The payments under FOR UPDATE, with product and seller; for inside `atomic` only."""
-        return self.select_for_update(of=("self",)).select_related("product__seller")
+        return self.with_seller().select_for_update(of=("self",))
 
 
 class Payment(models.Model):

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from seller import money
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
 from seller.models import Product
 
@@ -21,4 +22,4 @@ class ProductAdmin(OwnRowsAdmin):
 
     @admin.display(description=_("price"), ordering="price")
     def won(self, product: Product) -> str:
-        return f"₩{product.price:,}"
+        return money.won(product.price)

@@ -40,9 +40,10 @@ class TermsAdmin(OwnRowsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         in_force = Terms.objects.in_force().filter(pk=OuterRef("pk"))
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(is_in_force=Exists(in_force))
-        rows = rows.select_related("product__seller", "message", "published_by")
-        return rows.defer("message__mime", "message__text", "message__html")
+        own: Any = super().get_queryset(request)
+        rows: QuerySet[Any] = own.with_seller().with_message().select_related("published_by")
+        marked: QuerySet[Any] = rows.annotate(is_in_force=Exists(in_force))
+        return marked
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [*self.fields, *RECORD] if obj else list(self.fields)
@@ -84,12 +85,10 @@ class TermsAdmin(OwnRowsAdmin):
         return {}
 
     def has_change_permission(self, request: HttpRequest, obj: Terms | None = None) -> bool:
-        is_record = obj is not None and obj.is_published
-        return not is_record and super().has_change_permission(request, obj)
+        return not _is_record(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Terms | None = None) -> bool:
-        is_record = obj is not None and obj.is_published
-        return not is_record and super().has_delete_permission(request, obj)
+        return not _is_record(obj) and super().has_delete_permission(request, obj)
 
     @admin.display(description=_("state"))
     def state(self, terms: Terms) -> Any:
@@ -111,3 +110,7 @@ class TermsAdmin(OwnRowsAdmin):
         if terms.message is None:
             return NOTHING
         return link_to_message_page(terms.message.pk, f"{terms.message} ({self.progress(terms)})")
+
+
+def _is_record(terms: Terms | None) -> bool:
+    return terms is not None and terms.is_published

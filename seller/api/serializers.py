@@ -3,23 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.urls import NoReverseMatch
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from seller import validators
+from seller.api.fields import OwnRowField
 from seller.models import Product, Seller, Terms
 
 
-class OwnSellerField(serializers.PrimaryKeyRelatedField[Seller]):
-    """A seller that the caller acts for; any other is as if it did not exist."""
-
-    def get_queryset(self) -> Any:
-        return Seller.objects.of(self.context["request"].user)
-
-
 class ProductSerializer(serializers.ModelSerializer[Product]):
-    seller = OwnSellerField(queryset=Seller.objects.none())
+    seller = OwnRowField(queryset=Seller.objects.all())
 
     class Meta:
         model = Product
@@ -98,7 +91,4 @@ class PublishedSerializer(serializers.Serializer[Terms]):
 def message_url(terms: Terms, context: Mapping[str, Any]) -> str | None:
     if terms.message_id is None:
         return None
-    try:
-        return reverse("message-detail", args=[terms.message_id], request=context.get("request"))
-    except NoReverseMatch:
-        return None
+    return reverse("message-detail", args=[terms.message_id], request=context.get("request"))

@@ -60,7 +60,7 @@ class OwnTermsView(GenericAPIView[Terms]):
     queryset = Terms.objects.none()
 
     def get_queryset(self) -> "QuerySet[Terms]":
-        return Terms.objects.of(caller(self.request)).select_related("product__seller")
+        return Terms.objects.of(caller(self.request)).with_seller()
 
 
 class TermsDetail(OwnTermsView, RetrieveAPIView[Terms]):

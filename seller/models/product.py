@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import connections, models
@@ -13,6 +13,8 @@ from seller.models.seller import Seller
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+RowT = TypeVar("RowT", bound=models.Model)
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
@@ -39,6 +41,18 @@ class ProductQuerySet(models.QuerySet["Product"]):
             query = 'SELECT id FROM "seller_product" WHERE id = %s FOR SHARE'
             with connections[self.db].cursor() as cursor:
                 cursor.execute(query, [pk])
+
+
+class ProductRowQuerySet(models.QuerySet[RowT]):
+    """For a model with a `product`, whose rows belong to the seller of that product."""
+
+    def of(self, user: AbstractUser | AnonymousUser) -> Self:
+        """The rows of the sellers that a user acts for."""
+        return self.filter(product__seller__in=Seller.objects.of(user))
+
+    def with_seller(self) -> Self:
+        """The rows together with product and seller."""
+        return self.select_related("product__seller")
 
 
 class Product(models.Model):

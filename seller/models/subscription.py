@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models.functions import Now
@@ -11,19 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from mail.content.addresses import normalise
 from seller import validators
-from seller.models.product import Product
-from seller.models.seller import Seller
+from seller.models.product import Product, ProductRowQuerySet
 from seller.models.terms import Terms
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
 
-
-class SubscriptionQuerySet(models.QuerySet["Subscription"]):
-    def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The subscriptions to products of the sellers that a user acts for."""
-        return self.filter(product__seller__in=Seller.objects.of(user))
-
+class SubscriptionQuerySet(ProductRowQuerySet["Subscription"]):
     def active(self) -> Self:
         """The subscriptions that have not ended."""
         return self.filter(ended_at=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
@@ -15,22 +15,14 @@ from django.utils.translation import gettext_lazy as _
 from mail.models import Message
 from seller import validators
 from seller.calendar import today
-from seller.models.product import Product
-from seller.models.seller import Seller
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
+from seller.models.product import Product, ProductRowQuerySet
 
 
 class Immutable(ValueError):
     """A published version is a record: it is neither changed nor deleted."""
 
 
-class TermsQuerySet(models.QuerySet["Terms"]):
-    def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The versions of the products of the sellers that a user acts for."""
-        return self.filter(product__seller__in=Seller.objects.of(user))
-
+class TermsQuerySet(ProductRowQuerySet["Terms"]):
     def drafts(self) -> Self:
         """The versions that nobody but the seller has seen."""
         return self.filter(published_at=None)
@@ -61,10 +53,25 @@ class TermsQuerySet(models.QuerySet["Terms"]):
         begun = [pk for pk, effective_on in dates if effective_on <= now]
         return next(iter(begun), None), next(iter(coming), None)
 
+    def announced(self) -> Self:
+        """The versions that subscribers were sent a notice of."""
+        return self.filter(message__isnull=False)
+
+    def being_announced(self) -> Self:
+        """The versions whose notice is still being sent, and was not cancelled."""
+        unfinished = models.Q(message__broadcast__expanded_at=None) | models.Q(
+            message__queued__gt=0
+        )
+        return self.announced().filter(unfinished, message__cancelled_at=None)
+
+    def with_message(self) -> Self:
+        """The versions together with their notice, its content left out."""
+        content = [f"message__{name}" for name in ("mime", "text", "html")]
+        return self.select_related("message").defer(*content)
+
     def lock(self, pk: int) -> Terms:
-        """The version under FOR UPDATE, with product and seller; raises Terms.DoesNotExist."""
-        related = self.select_related("product__seller")
-        return related.select_for_update(of=("self",)).get(pk=pk)
+        """The version under FOR UPDATE, with product and seller. Raises Terms.DoesNotExist."""
+        return self.with_seller().select_for_update(of=("self",)).get(pk=pk)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete drafts; raises Immutable if one of the versions was published."""
