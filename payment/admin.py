@@ -1,4 +1,4 @@
-"""Payments and webhook events in the admin: history, so it is read and never written."""
+"""Payments and webhook events in the admin, read-only."""
 
 from django.contrib import admin
 from django.utils.safestring import SafeString

@@ -25,10 +25,10 @@ RECEIPT = declare(
 
 
 def receipt(payment: Payment) -> EmailMultiAlternatives:
-    """The receipt of a payment, to its buyer: that it was paid, for what, and what follows.
+    """The receipt for the buyer of a payment: what was paid, for what, and what comes next.
 
-    The electronic document of the E-commerce Act art. 8(3). It promotes nothing, so it needs
-    neither the advertising label nor anybody's consent to marketing.
+    It is the electronic document of the E-commerce Act art. 8(3). It contains no promotion, so it
+    needs neither the advertising label nor consent to marketing.
 
     Raises ValueError for a payment that was never approved.
     """
@@ -43,9 +43,9 @@ def receipt(payment: Payment) -> EmailMultiAlternatives:
 
 
 def _facts(payment: Payment) -> dict[str, Any]:
-    """What the templates show. The period begins on the day of payment, in Korea."""
+    """The context of the templates. The period begins on the day of payment in Korea."""
     if payment.approved_at is None:
-        raise ValueError("a receipt is for a paid payment")
+        raise ValueError("only a paid payment has a receipt")
     approved_at = timezone.localtime(payment.approved_at, SEOUL)
     next_on = approved_at.date() + timedelta(days=payment.product.period_days)
     return {

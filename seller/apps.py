@@ -17,7 +17,7 @@ class SellerConfig(AppConfig):
 
 
 def create_notice_periods(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
-    """Create the row of each kind of change, unless operators have set it already."""
+    """Create the notice period of each kind of change, unless it exists."""
     from seller.models import NoticePeriod
     from seller.models.notice_period import SEEDS
 

@@ -1,4 +1,4 @@
-"""The seller's mails: what people are told, and nothing that is written or sent."""
+"""The mails of sellers; nothing here writes to the database or sends."""
 
 from datetime import date, timedelta
 
@@ -20,15 +20,16 @@ TERMS_CHANGED = kinds.declare(
 
 
 class NothingChanged(ValueError):
-    """A first version changes nothing for anybody."""
+    """A first version of terms changes nothing, so it has no notice."""
 
 
 def terms_changed(terms: Terms) -> EmailMultiAlternatives:
-    """The notice of a change of terms, the subscriber's name and address as placeholders.
+    """The notice of a change of terms, with placeholders for the subscriber's name and address.
 
-    It says what the FTC's standard terms for internet malls art. 3 and the Terms Act art. 12 ask
-    for: which terms, reason, day, before and after, how and until when to object or cancel, and
-    what silence means. No offer stands in it: one line of promotion would make it advertising.
+    It says what the FTC's standard terms for internet malls art. 3 and the Terms Act art. 12
+    require: which terms, the reason, the effective date, before and after, how and until when to
+    object or cancel, and what silence means. It makes no offer: a line of promotion would make it
+    advertising.
 
     Raises NothingChanged when no published version comes before this one.
     """
@@ -56,16 +57,16 @@ def terms_changed(terms: Terms) -> EmailMultiAlternatives:
 
 
 def object_until(terms: Terms) -> date:
-    """The last day to object: the eve of the change, and never sooner than the period of notice.
+    """The last day to object: the day before the change, but not before the notice period ends.
 
-    So a shorter notice, where one is given by right, takes nobody's time to object.
+    So a shorter notice, where permitted, does not shorten the time to object.
     """
     period = NoticePeriod.for_change(is_unfavourable=terms.is_unfavourable)
     return max(terms.effective_on, period.earliest) - timedelta(days=1)
 
 
 def page_url(terms: Terms) -> str:
-    """The public page of a version, or nothing where PUBLIC_URL or the page is not set up."""
+    """The URL of a version's public page; empty if PUBLIC_URL or the page is not set up."""
     try:
         path = reverse("terms-page", args=[terms.pk])
     except NoReverseMatch:

@@ -1,4 +1,4 @@
-"""The public page of a version of terms, to which notices link for as long as they are kept."""
+"""The public page of a version of terms, to which notices link."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render

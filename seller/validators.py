@@ -1,4 +1,4 @@
-"""What a text must not contain, because it ends up in a mail that people trust."""
+"""Validators of what ends up in mails that people trust."""
 
 import re
 
@@ -15,7 +15,7 @@ BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def text(value: str) -> None:
-    """Accept text of several lines; raises ValidationError for what no mail can carry."""
+    """Accept multi-line text. Raises ValidationError for characters that no mail can carry."""
     if found := UNSENDABLE.search(value):
         raise ValidationError(
             _("The character U+%(code)s cannot be used here."),
@@ -25,17 +25,19 @@ def text(value: str) -> None:
 
 
 def line(value: str) -> None:
-    """Accept one line that reads as it is written; raises ValidationError."""
+    """Accept a single line without characters that change its direction. Raises ValidationError."""
     text(value)
     if BREAKS.search(value) or BIDI.search(value):
         raise ValidationError(
-            _("Write one line, without line breaks or characters that turn its direction."),
+            _(
+                "Write a single line, without line breaks or characters that change text direction."
+            ),
             code="not_one_line",
         )
 
 
 def address(value: str) -> None:
-    """Accept an e-mail address that mail can reach; raises ValidationError saying why not."""
+    """Accept an e-mail address that mail can reach. Raises ValidationError with the reason."""
     try:
         normalise(value)
     except InvalidAddress as error:

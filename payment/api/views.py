@@ -20,7 +20,7 @@ from payment.models import Payment
 
 
 class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]):
-    """The payments of the user's sellers; those of others do not exist."""
+    """The payments of the user's sellers; any other is not found."""
 
     serializer_class = PaymentSerializer
     queryset = Payment.objects.none()
@@ -34,7 +34,7 @@ class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
         request=OpenPaymentSerializer, responses={201: PaymentSerializer, 200: PaymentSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Open a payment: 201, or 200 when this order number opened it before."""
+        """Open a payment: 201, or 200 if this order number already has one."""
         order = self._read(OpenPaymentSerializer)
         payment, is_new = services.open_payment(
             product=order["product"],
@@ -49,11 +49,11 @@ class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
     @extend_schema(request=ConfirmPaymentSerializer, responses=PaymentSerializer)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: int) -> Response:
-        """Take the money and complete the payment; sent again, it answers the same."""
+        """Capture the money and complete the payment. Idempotent."""
         payment = self.get_object()
-        told = self._read(ConfirmPaymentSerializer)
+        confirmation = self._read(ConfirmPaymentSerializer)
         payment = services.confirm_payment(
-            payment=payment, gateway=gateways.get(payment.provider), **told
+            payment=payment, gateway=gateways.get(payment.provider), **confirmation
         )
         return self._show(payment)
 

@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: what payment providers tell, told from the raw bytes."""
+"""Webhooks of payment providers, verified on the raw body."""
 
 import logging
 
@@ -22,7 +22,7 @@ BODY_LIMIT = 64 * 1024
 
 
 class WebhookView(APIView):
-    """The inbox of one provider. The signature is the authentication."""
+    """The endpoint of one provider, authenticated by its signature."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -35,10 +35,10 @@ class WebhookView(APIView):
         ),
     )
     def post(self, request: Request, provider: str) -> Response:
-        """Take an event, once: 200 with what became of it, also for a replay.
+        """Process an event once: 200 with its outcome, for a replay that of the first time.
 
-        400 for one that is not signed just now by the provider, 413 beyond 64 KB; nothing of
-        these is kept. 5xx is trouble here, and the provider tries again.
+        400 without a valid signature of the last five minutes, 413 above 64 KB; neither is
+        stored. After 5xx the provider tries again.
         """
         try:
             gateway = gateways.get(provider)
@@ -48,7 +48,7 @@ class WebhookView(APIView):
         try:
             event = gateway.verify(request.headers, body)
         except gateways.InvalidSignature as error:
-            log.warning("refused a webhook to %s: %s", gateway.name, error)
+            log.warning("rejected a webhook of %s: %s", gateway.name, error)
             raise
         entry = process_event(event=event)
         return Response({"outcome": entry.outcome})

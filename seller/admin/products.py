@@ -17,7 +17,7 @@ class ProductAdmin(OwnRowsAdmin):
     search_fields = ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """A product does not change hands: people have a contract with its seller."""
+        """A product keeps its seller, with whom its subscribers have a contract."""
         return ("seller",) if obj else ()
 
     @admin.display(description=_("price"), ordering="price")

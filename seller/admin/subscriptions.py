@@ -3,8 +3,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from mail.admin.history import Unwritable
 from mail.admin.long_list import LongListAdmin
@@ -16,7 +16,7 @@ from seller.models import Subscription
 
 @admin.register(Subscription)
 class SubscriptionAdmin(Unwritable, LongListAdmin, OwnRowsAdmin):
-    """Contracts are made by their customers; here they are read, and ended."""
+    """Subscriptions are made by customers; here they are read, and ended."""
 
     list_display = ["id", "name", "address", "product", "started_at", "ended_at"]
     list_filter = [
@@ -31,7 +31,7 @@ class SubscriptionAdmin(Unwritable, LongListAdmin, OwnRowsAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by the whole address, which an index knows, among however many."""
+        """Search by the whole address, which has an index."""
         if not search_term.strip():
             return queryset, False
         try:
@@ -44,7 +44,7 @@ class SubscriptionAdmin(Unwritable, LongListAdmin, OwnRowsAdmin):
         ended = 0
         for subscription in subscriptions.active():  # type: ignore[attr-defined]
             services.end_subscription(subscription=subscription)
-            self.log_change(request, subscription, "Ended.")
+            self.log_change(request, subscription, gettext("Ended."))
             ended += 1
         text = ngettext("%d subscription ended.", "%d subscriptions ended.", ended) % ended
         self.message_user(request, text, messages.SUCCESS)

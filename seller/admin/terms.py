@@ -19,7 +19,7 @@ RECORD = ["version", "sha256", "published_at", "published_by", "override_reason"
 
 @admin.register(Terms)
 class TermsAdmin(OwnRowsAdmin):
-    """A draft is written here and published from its own page; a published version is read."""
+    """Drafts are written here and published on a page of their own; other versions are read-only."""
 
     list_display = ["title", "version", "product", "state", "effective_on", "progress"]
     list_filter = [
@@ -52,7 +52,7 @@ class TermsAdmin(OwnRowsAdmin):
         return ["product", *RECORD] if obj else []
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Begin a draft with the words of the version before it, when the product is named."""
+        """Start a draft from the latest published version, if the URL names the product."""
         initial: dict[str, Any] = {**super().get_changeform_initial_data(request)}
         named = initial.get("product", "")
         products = (
@@ -96,7 +96,7 @@ class TermsAdmin(OwnRowsAdmin):
             return _("draft")
         if terms.is_in_force:  # type: ignore[attr-defined]
             return _("in force")
-        return _("published, to come") if terms.effective_on > today() else _("replaced")
+        return _("published, upcoming") if terms.effective_on > today() else _("replaced")
 
     @admin.display(description=_("sent"))
     def progress(self, terms: Terms) -> str:
@@ -106,7 +106,7 @@ class TermsAdmin(OwnRowsAdmin):
 
     @admin.display(description=_("notice"))
     def notice(self, terms: Terms) -> str | SafeString:
-        """The Message that told of the change, linked to its page."""
+        """The notice of the change, linked to its page."""
         if terms.message is None:
             return NOTHING
         return link_to_message_page(terms.message.pk, f"{terms.message} ({self.progress(terms)})")

@@ -1,4 +1,4 @@
-"""What the API says of products and terms."""
+"""How the API shows products and terms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -52,7 +52,7 @@ class TermsSerializer(serializers.ModelSerializer[Terms]):
         return "published" if terms.is_published else "draft"
 
     def get_message(self, terms: Terms) -> str | None:
-        """The URL of the broadcast that told of this version."""
+        """The URL of this version's notice; null if there is none."""
         return message_url(terms, self.context)
 
 
@@ -66,25 +66,25 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 class PublishSerializer(serializers.Serializer[Any]):
-    """What publishing asks for."""
+    """The request to publish."""
 
     override_reason = serializers.CharField(
         default="",
         allow_blank=True,
         max_length=2_000,
         validators=[validators.text],
-        help_text="Why the notice is shorter than the rule; needs the right to say so.",
+        help_text="Why the notice is shorter than required; needs a permission.",
     )
 
 
 class PublishedSerializer(serializers.Serializer[Terms]):
-    """What publishing answers."""
+    """The response to publishing."""
 
     terms = serializers.IntegerField(source="pk")
     message = serializers.SerializerMethodField()
 
     def get_message(self, terms: Terms) -> str | None:
-        """The URL of the broadcast, where its progress is seen; null for a first version."""
+        """The URL of the broadcast, which shows its progress; null for a first version."""
         return message_url(terms, self.context)
 
 

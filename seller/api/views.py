@@ -1,4 +1,4 @@
-"""Products and terms over HTTP; what belongs to another seller is not found."""
+"""Products and terms over HTTP; those of other sellers are not found."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -77,19 +77,19 @@ class TermsPreview(OwnTermsView):
 
 
 class TermsPublish(OwnTermsView):
-    """Publish a draft and tell every active subscriber, in the background."""
+    """Publish a draft and notify every active subscriber, in the background."""
 
     serializer_class = PublishSerializer
 
     @extend_schema(responses={202: PublishedSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        request_data = self.get_serializer(data=request.data)
+        request_data.is_valid(raise_exception=True)
         terms = services.publish_terms(
-            terms=self.get_object(), by=caller(request), **asked.validated_data
+            terms=self.get_object(), by=caller(request), **request_data.validated_data
         )
-        answer = PublishedSerializer(terms, context=self.get_serializer_context())
-        return Response(answer.data, status=202)
+        published = PublishedSerializer(terms, context=self.get_serializer_context())
+        return Response(published.data, status=202)
 
 
 def caller(request: Request) -> "User":

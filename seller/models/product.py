@@ -18,10 +18,10 @@ RowT = TypeVar("RowT", bound=models.Model)
 
 
 class ProductQuerySet(models.QuerySet["Product"]):
-    """The two locks keep subscribing and publishing apart; each is for inside `atomic` only.
+    """Its two locks put subscribing and publishing in order; each requires a transaction.
 
-    Whoever subscribes while a change is being published either is committed before it, and is
-    told, or waits for it, and is shown the change. Subscribers never wait for each other.
+    A subscription that is made during a publication either commits before it, and is notified, or
+    waits for it, and is shown the change. Subscriptions never wait for each other.
     """
 
     def of(self, user: AbstractUser | AnonymousUser) -> Self:
@@ -29,11 +29,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(seller__in=Seller.objects.of(user))
 
     def lock_for_publishing(self, pk: int) -> Product:
-        """The product under FOR UPDATE; raises Product.DoesNotExist."""
+        """The product under FOR UPDATE. Raises Product.DoesNotExist."""
         return self.select_for_update(of=("self",)).get(pk=pk)
 
     def lock_for_subscribing(self, pk: int) -> None:
-        """Take the product under FOR SHARE.
+        """Lock the product FOR SHARE.
 
         Django has no FOR SHARE. SQLite needs none: IMMEDIATE transactions run one by one.
         """

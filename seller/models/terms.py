@@ -1,4 +1,4 @@
-"""Terms: one version of what a product is sold under."""
+"""Terms: one version of the terms that a product is sold under."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from seller.models.product import Product, ProductRowQuerySet
 
 
 class Immutable(ValueError):
-    """A published version is a record: it is neither changed nor deleted."""
+    """A published version is a record: it cannot be changed or deleted."""
 
 
 class TermsQuerySet(ProductRowQuerySet["Terms"]):
     def drafts(self) -> Self:
-        """The versions that nobody but the seller has seen."""
+        """The versions that are not published."""
         return self.filter(published_at=None)
 
     def published(self) -> Self:
-        """The versions that people were told of."""
+        """The published versions."""
         return self.filter(published_at__isnull=False)
 
     def in_force(self, on: date | None = None) -> Self:
-        """The version of each product that holds on a day, today if none is named."""
+        """The version of each product that is in force on a day, by default today."""
         on = on or today()
         later = Terms.objects.published().filter(
             product=models.OuterRef("product"),
@@ -42,11 +42,11 @@ class TermsQuerySet(ProductRowQuerySet["Terms"]):
         return self.published().filter(~models.Exists(later), effective_on__lte=on)
 
     def upcoming(self, on: date | None = None) -> Self:
-        """The versions that were published and do not hold yet."""
+        """The published versions that are not yet in force on a day, by default today."""
         return self.published().filter(effective_on__gt=on or today())
 
     def agreed_and_shown(self) -> tuple[int | None, int | None]:
-        """Of one product's versions: which is in force today, which is the latest to come."""
+        """Of one product, the version in force today and the latest upcoming one, by primary key."""
         newest, now = self.published().order_by("-version"), today()
         dates = list(newest.values_list("pk", "effective_on"))
         coming = [pk for pk, effective_on in dates if effective_on > now]
@@ -76,14 +76,14 @@ class TermsQuerySet(ProductRowQuerySet["Terms"]):
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete drafts; raises Immutable if one of the versions was published."""
         if self.published().exists():
-            raise Immutable(_("A published version is never deleted."))
+            raise Immutable(_("A published version cannot be deleted."))
         return super().delete()
 
 
 class Terms(models.Model):
-    """A draft until it is published, immutable from then on (a trigger holds it, too).
+    """A draft until it is published, then immutable, which a database trigger enforces.
 
-    Being in force is not a state: it is the latest published version whose day has come.
+    Being in force is not stored: it is the latest published version whose date has come.
     """
 
     product = models.ForeignKey(
@@ -99,7 +99,7 @@ class Terms(models.Model):
         validators=[validators.text, MaxLengthValidator(2_000)],
     )
     effective_on = models.DateField(_("effective on"))
-    is_unfavourable = models.BooleanField(_("to the consumer's disadvantage"), default=False)
+    is_unfavourable = models.BooleanField(_("unfavourable to consumers"), default=False)
 
     published_at = models.DateTimeField(_("published at"), null=True, editable=False)
     published_by = models.ForeignKey(
@@ -146,7 +146,7 @@ class Terms(models.Model):
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save a draft, its digest with it; a new one gets the next version of its product.
+        """Save a draft with its digest; a new one gets the product's next version number.
 
         Raises Immutable for a version that was published.
         """
@@ -154,7 +154,7 @@ class Terms(models.Model):
         if self._state.adding and not self.version:
             last = self.product.terms.aggregate(last=models.Max("version"))["last"]
             self.version = (last or 0) + 1
-        self.body = self.body.replace("\r\n", "\n")  # as a browser sends what a person typed
+        self.body = self.body.replace("\r\n", "\n")  # browsers send CRLF
         self.sha256 = hashlib.sha256(self.body.encode()).hexdigest()
         super().save(*args, **kwargs)
 
@@ -174,7 +174,7 @@ class Terms(models.Model):
         return self.product.terms.published().filter(version__lt=self.version).last()
 
     def _refuse_if_published(self) -> None:
-        """Look at the row, under its lock: this object may be older than the row."""
+        """Check the locked row, because this object may be stale."""
         if self._state.adding:
             return
         if (
@@ -183,4 +183,4 @@ class Terms(models.Model):
             .values_list("published_at", flat=True)
             .first()
         ):
-            raise Immutable(_("A published version is a record and stays as it is."))
+            raise Immutable(_("A published version cannot be changed."))
