@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mail.content.addresses import InvalidAddress, normalise
+from mail.content.compose import ENCODED_WORD
 
 # NUL and lone surrogates cannot be stored or sent; U+E000 and U+E001 would pass for placeholders.
 UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000\ue001]")
@@ -25,7 +26,7 @@ def text(value: str) -> None:
 
 
 def line(value: str) -> None:
-    """Accept a single line without characters that change its direction. Raises ValidationError."""
+    """Accept a single line that reads in a mail as it is written. Raises ValidationError."""
     text(value)
     if BREAKS.search(value) or BIDI.search(value):
         raise ValidationError(
@@ -33,6 +34,10 @@ def line(value: str) -> None:
                 "Write a single line, without line breaks or characters that change text direction."
             ),
             code="not_one_line",
+        )
+    if ENCODED_WORD.search(value):  # the name of a seller stands in the From field
+        raise ValidationError(
+            _("Text such as =?utf-8?q?…?= cannot be used here."), code="encoded_word"
         )
 
 
