@@ -1,8 +1,9 @@
 """The sandbox provider: approves and signs without any network.
 
 A payment key that begins with `sandbox_declined` is declined, any other that begins with
-`sandbox_` is approved. Webhooks are signed by the Standard Webhooks specification, as those of PortOne,
-Svix and others are: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+`sandbox_` is approved. Webhooks are signed by the Standard Webhooks specification, as are those of
+PortOne, Svix and others:
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import json
