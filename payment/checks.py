@@ -12,7 +12,7 @@ SECRET_BYTES = 24  # the minimum of the Standard Webhooks specification
 
 @register(Tags.security)
 def check_webhook_secrets(**_: Any) -> list[CheckMessage]:
-    """payment.E001: no secret to verify webhooks with. payment.E002: a malformed or short secret."""
+    """payment.E001: no secret to verify webhooks with. payment.E002: a malformed or short one."""
     if not sandbox.secrets():
         return [
             Error(

@@ -19,7 +19,7 @@ RECORD = ["version", "sha256", "published_at", "published_by", "override_reason"
 
 @admin.register(Terms)
 class TermsAdmin(OwnRowsAdmin):
-    """Drafts are written here and published on a page of their own; other versions are read-only."""
+    """Drafts are written here and published on their own page; other versions are read-only."""
 
     list_display = ["title", "version", "product", "state", "effective_on", "progress"]
     list_filter = [

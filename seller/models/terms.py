@@ -46,7 +46,7 @@ class TermsQuerySet(ProductRowQuerySet["Terms"]):
         return self.published().filter(effective_on__gt=on or today())
 
     def agreed_and_shown(self) -> tuple[int | None, int | None]:
-        """Of one product, the version in force today and the latest upcoming one, by primary key."""
+        """Of one product, the keys of the version in force today and of the latest upcoming one."""
         newest, now = self.published().order_by("-version"), today()
         dates = list(newest.values_list("pk", "effective_on"))
         coming = [pk for pk, effective_on in dates if effective_on > now]
