@@ -14,10 +14,10 @@ class MailConfig(AppConfig):
     verbose_name = _("mail")
 
     def ready(self) -> None:
-        """Register the system checks, and the kinds and audiences of every app."""
+        """Register the system checks, and what each app declares in modules of these names."""
         from mail import checks  # noqa: F401
 
-        autodiscover_modules("mails", "audiences")
+        autodiscover_modules("mails", "audiences", "access", "problems")
         post_migrate.connect(create_fixed_rows, sender=self)
 
 

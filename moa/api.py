@@ -18,19 +18,12 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import exception_handler
 
-from mail import outbox
-from mail.content import builder
-from mail.operations import resend_filter
+from mail import problems
 
 PROBLEM = "application/problem+json"
 
-ANSWERS: dict[type[Exception], tuple[HTTPStatus, str]] = {
-    RequestDataTooBig: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
-    SuspiciousOperation: (HTTPStatus.BAD_REQUEST, "bad_request"),
-    builder.InvalidMail: (HTTPStatus.BAD_REQUEST, "invalid_mail"),
-    outbox.KeyConflict: (HTTPStatus.CONFLICT, "key_conflict"),
-    outbox.NotResumable: (HTTPStatus.CONFLICT, "not_resumable"),
-}
+problems.declare(RequestDataTooBig, status=413, code="too_large")
+problems.declare(SuspiciousOperation, status=400, code="bad_request")
 
 
 def problem(exc: Exception, context: dict[str, Any]) -> Response | None:
@@ -55,14 +48,15 @@ def _as_api_exception(exc: Exception) -> Exception:
     """The error of DRF that says the same, if there is one."""
     if isinstance(exc, DjangoValidationError):
         return exceptions.ValidationError(as_serializer_error(exc))
-    if isinstance(exc, resend_filter.InvalidFilter):
-        return exceptions.ValidationError({exc.field: [exc.reason]}, code="invalid_filter")
-    for error, (status, code) in ANSWERS.items():
-        if isinstance(exc, error):
-            translated = exceptions.APIException(str(exc) or None, code=code)
-            translated.status_code = status
-            return translated
-    return exc
+    declared = problems.describe(exc)
+    if declared is None:
+        return exc
+    if declared.field:
+        leaf = exceptions.ErrorDetail(declared.detail, code=declared.code)
+        return exceptions.ValidationError({declared.field: [leaf]})
+    translated = exceptions.APIException(declared.detail or None, code=declared.code)
+    translated.status_code = declared.status
+    return translated
 
 
 def _flatten(data: Any, path: tuple[str, ...] = ()) -> Iterator[dict[str, str]]:

@@ -31,14 +31,14 @@ ALLOWED_HOSTS = from_environment(
 ).split(",")
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# Applications, from the top of the dependency order to the bottom.
+# Applications. Ours stand first, from the top of the layers down: an app imports only those below.
 MAIL_CATCHER: bool = env.bool("MAIL_CATCHER", default=DEBUG)
 INSTALLED_APPS = [
+    *(["demo"] if find_spec("demo") else []),
+    *(["demo.catcher"] if MAIL_CATCHER else []),
     "moa",
     "payment",
     "seller",
-    *(["demo"] if find_spec("demo") else []),
-    *(["demo.catcher"] if MAIL_CATCHER else []),
     "mail",
     "django_celery_results",
     "django_filters",

@@ -1,4 +1,4 @@
-"""Access: whose receipts a person may see in the mail app."""
+"""Access: which receipts a user may see and steer in the mail app."""
 
 from typing import Any
 
@@ -10,6 +10,6 @@ from payment.models import Payment
 
 @access.allow
 def receipts(user: Any) -> Q:
-    """The receipts of the payments that are a user's business."""
+    """The Messages that are receipts of payments to the user's sellers."""
     own = Payment.objects.of(user).filter(receipt__isnull=False)
     return Q(pk__in=own.order_by().values("receipt"))

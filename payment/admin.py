@@ -1,12 +1,14 @@
-"""Payments and webhook events in the admin: history, so it is read and never written."""
+"""Payments and webhook events in the admin, read-only."""
 
 from django.contrib import admin
-from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from mail.admin.columns import NOTHING, link_to_message_page
 from mail.admin.history import HistoryAdmin
 from payment.models import Payment, WebhookEvent
+from seller import money
 from seller.admin.ownership import OwnRowsAdmin
 
 
@@ -32,15 +34,15 @@ class PaymentAdmin(HistoryAdmin, OwnRowsAdmin):
 
     @admin.display(description=_("amount"), ordering="amount")
     def won(self, payment: Payment) -> str:
-        return f"₩{payment.amount:,}"
+        return money.won(payment.amount)
 
-    @admin.display(description=_("receipt"), empty_value="-")
-    def receipt_mail(self, payment: Payment) -> str | None:
-        """The way to the receipt, where it can be seen and sent again."""
+    @admin.display(description=_("receipt"))
+    def receipt_mail(self, payment: Payment) -> SafeString | str:
+        """A link to the receipt, where it can be seen and sent again."""
         if payment.receipt_id is None:
-            return None
-        url = reverse("admin:mail_message_change", args=[payment.receipt_id])
-        return format_html('<a href="{}">{}</a>', url, _("Show the mail, or send it again"))
+            return NOTHING
+        label = gettext("Show the mail, or send it again")
+        return link_to_message_page(payment.receipt_id, label)
 
 
 @admin.register(WebhookEvent)

@@ -9,4 +9,4 @@ class PaymentConfig(AppConfig):
     verbose_name = _("payment")
 
     def ready(self) -> None:
-        from payment import access, checks  # noqa: F401  (each registers itself)
+        from payment import checks  # noqa: F401  registers them

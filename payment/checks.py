@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from payment.gateways import sandbox
 
-SECRET_BYTES = 24  # the least that the Standard Webhooks specification allows
+SECRET_BYTES = 24  # the minimum of the Standard Webhooks specification
 
 
 @register(Tags.security)
@@ -16,7 +16,7 @@ def check_webhook_secrets(**_: Any) -> list[CheckMessage]:
     if not sandbox.secrets():
         return [
             Error(
-                "No secret to verify payment webhooks with; every webhook is refused.",
+                "No secret to verify payment webhooks with; every webhook is rejected.",
                 hint="Set PAYMENT_WEBHOOK_SECRETS to whsec_… (24 random bytes or more, base64); "
                 "several are separated by commas.",
                 id="payment.E001",

@@ -1,4 +1,4 @@
-"""The inbox: what a verified webhook does, once."""
+"""The inbox: it processes each verified webhook once."""
 
 import logging
 
@@ -16,10 +16,10 @@ EFFECTS = {Event.PAID: complete_payment, Event.CANCELLED: cancel_payment}
 
 
 def process_event(*, event: Event) -> WebhookEvent:
-    """Give an event its effect and file it, in one transaction; a replay finds the filed one.
+    """Apply an event and store it, in one transaction; for a replay, return the stored one.
 
-    What contradicts the books is quarantined for a person to decide and changes nothing. Events
-    may come late and in any order: none moves a state back.
+    An event that contradicts the payment is quarantined for a person and changes nothing. Events
+    may arrive late and in any order; none moves a state back.
     """
     with transaction.atomic():
         entry, is_new = WebhookEvent.objects.get_or_create(
@@ -27,20 +27,20 @@ def process_event(*, event: Event) -> WebhookEvent:
         )
         if not is_new:
             return entry
-        entry.outcome, entry.detail = _take_effect(entry, event)
+        entry.outcome, entry.detail = _apply(entry, event)
         entry.processed_at = timezone.now()
         entry.save()
     if entry.outcome == Outcome.QUARANTINED:
-        log.error("webhook event %s is quarantined: %s", entry.pk, entry.detail)
+        log.error("quarantined webhook event %s: %s", entry.pk, entry.detail)
     return entry
 
 
-def _take_effect(entry: WebhookEvent, event: Event) -> tuple[Outcome, str]:
+def _apply(entry: WebhookEvent, event: Event) -> tuple[Outcome, str]:
     effect, approval = EFFECTS.get(event.type), event.approval
     if effect is None:
         return Outcome.IGNORED, "unknown type"
     if approval is None:
-        return Outcome.QUARANTINED, "tells too little of the payment"
+        return Outcome.QUARANTINED, "a field of the payment is missing or malformed"
     orders = Payment.objects.filter(provider=event.provider, order_number=approval.order_number)
     entry.payment = orders.locked().first()
     if entry.payment is None:

@@ -1,22 +1,17 @@
 """The mails of payments: pure functions, a payment in, a mail out."""
 
-import re
 from datetime import timedelta
-from email.headerregistry import Address
-from email.utils import parseaddr
 from typing import Any
 
-import css_inline
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.utils import timezone
 
+from mail.content.compose import compose
 from mail.kinds import YEAR, Kind, declare
 from mail.models import Lane, OnUncertain
 from payment.models import Payment
 from seller.calendar import SEOUL
-from seller.models import Seller
+from seller.money import won
 
 RECEIPT = declare(
     Kind(
@@ -28,34 +23,29 @@ RECEIPT = declare(
     )
 )
 
-INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-
 
 def receipt(payment: Payment) -> EmailMultiAlternatives:
-    """The receipt of a payment, to its buyer: that it was paid, for what, and what follows.
+    """The receipt for the buyer of a payment: what was paid, for what, and what comes next.
 
-    The electronic document of the E-commerce Act art. 8(3). It promotes nothing, so it needs
-    neither the advertising label nor anybody's consent to marketing.
+    It is the electronic document of the E-commerce Act art. 8(3). It contains no promotion, so it
+    needs neither the advertising label nor consent to marketing.
 
     Raises ValueError for a payment that was never approved.
     """
-    context = _facts(payment)
-    email = EmailMultiAlternatives(
-        subject=_one_line(_render("subject.txt", context)),
-        body=_render("body.txt", context).strip() + "\n",
-        from_email=_sender(payment.product.seller),
+    seller = payment.product.seller
+    return compose(
+        "payment/mail/receipt",
+        _facts(payment),
         to=[payment.buyer_address],
-        reply_to=[payment.product.seller.email],
-        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5
+        sender_name=seller.name,
+        reply_to=[seller.email],
     )
-    email.attach_alternative(INLINER.inline(_render("body.html", context)), "text/html")
-    return email
 
 
 def _facts(payment: Payment) -> dict[str, Any]:
-    """What the templates show. The period begins on the day of payment, in Korea."""
+    """The context of the templates. The period begins on the day of payment in Korea."""
     if payment.approved_at is None:
-        raise ValueError("a receipt is for a paid payment")
+        raise ValueError("only a paid payment has a receipt")
     approved_at = timezone.localtime(payment.approved_at, SEOUL)
     next_on = approved_at.date() + timedelta(days=payment.product.period_days)
     return {
@@ -65,25 +55,7 @@ def _facts(payment: Payment) -> dict[str, Any]:
         "approved_at": f"{approved_at:%Y-%m-%d %H:%M:%S} (KST)",
         "period": f"{approved_at:%Y-%m-%d} ~ {next_on - timedelta(days=1):%Y-%m-%d}",
         "next_on": f"{next_on:%Y-%m-%d}",
-        "amount": _won(payment.amount),
-        "supply_amount": _won(payment.supply_amount),
-        "vat_amount": _won(payment.vat_amount),
+        "amount": won(payment.amount),
+        "supply_amount": won(payment.supply_amount),
+        "vat_amount": won(payment.vat_amount),
     }
-
-
-def _render(template: str, context: dict[str, Any]) -> str:
-    return render_to_string(f"payment/mail/receipt/{template}", context)
-
-
-def _won(amount: int) -> str:
-    return f"₩{amount:,}"
-
-
-def _sender(seller: Seller) -> str:
-    """The seller's name on the operator's address, which is what SPF, DKIM and DMARC vouch for."""
-    operator = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    return str(Address(display_name=_one_line(seller.name), addr_spec=operator))
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()

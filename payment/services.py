@@ -1,4 +1,4 @@
-"""What happens to a payment. However the provider's word arrives, it goes through here."""
+"""The steps of a payment; the API and webhooks share them."""
 
 import logging
 import secrets
@@ -13,7 +13,7 @@ from payment.gateways import Approval, Declined, Event, Gateway
 from payment.models import Payment
 from payment.vat import supply_value
 from seller.calendar import today
-from seller.models import Product, Terms
+from seller.models import Product
 from seller.services import NotOnSale, subscribe
 
 log = logging.getLogger(__name__)
@@ -26,11 +26,11 @@ class OrderConflict(ValueError):
 
 
 class AmountMismatch(ValueError):
-    """Amount, currency or order are not those of the payment."""
+    """The amount, currency or order is not that of the payment."""
 
 
 class NotPayable(ValueError):
-    """The payment is past paying, or the payment key paid for another."""
+    """The payment can no longer be paid, or its payment key paid for another."""
 
 
 def open_payment(
@@ -41,11 +41,11 @@ def open_payment(
     amount: int,
     order_number: str | None = None,
 ) -> tuple[Payment, bool]:
-    """Open a payment, or find the one that this order number and these facts opened before.
+    """Open a payment, or return the one that was opened with this order number and this data.
 
-    Returns the payment and whether it is new; a number is made up if none is given. Raises
-    OrderConflict, AmountMismatch (the product costs something else), NotOnSale, InvalidAddress, and
-    ValidationError for an order number or a name that cannot be kept.
+    Returns the payment and whether it is new. Without an order number, one is generated. `amount`
+    is in won and must be the price of the product. Raises OrderConflict, AmountMismatch, NotOnSale,
+    InvalidAddress, and ValidationError for an invalid order number or name.
     """
     order_number = order_number or f"{today():%Y%m%d}-{secrets.token_hex(8)}"
     facts = {
@@ -75,10 +75,10 @@ def open_payment(
 def confirm_payment(
     *, payment: Payment, payment_key: str, amount: int, gateway: Gateway
 ) -> Payment:
-    """Have the provider take the money and complete the payment; once more changes nothing.
+    """Have the provider capture the money, and complete the payment. Idempotent.
 
-    The provider is asked while no transaction is open. Raises AmountMismatch before it is asked,
-    NotPayable, Declined (the payment has failed then) and GatewayUnavailable (it may be retried).
+    No transaction is open while the provider is called. Raises AmountMismatch before that call,
+    NotPayable, Declined (the payment is then failed) and GatewayUnavailable (it may be retried).
     """
     if amount != payment.amount:
         raise AmountMismatch("the amount is not that of the payment")
@@ -87,25 +87,25 @@ def confirm_payment(
     if payment.state == Payment.State.FAILED:
         raise Declined(payment.failure_code, payment.failure_reason)
     if payment.state != Payment.State.READY:
-        raise NotPayable(f"the payment is {payment.state} already")
+        raise NotPayable(f"the payment is already {payment.state}")
     try:
         approval = gateway.confirm(
             payment_key=payment_key, order_number=payment.order_number, amount=amount
         )
-    except Declined as refusal:
-        _fail(payment, refusal)
+    except Declined as decline:
+        _fail(payment, decline)
         raise
     try:
         return complete_payment(payment_id=payment.pk, approval=approval)
     except (AmountMismatch, NotPayable):
-        log.error("payment %s: the provider took money that is to be given back", payment.pk)
+        log.error("payment %s: the provider captured money that must be refunded", payment.pk)
         raise
 
 
 def complete_payment(*, payment_id: int, approval: Approval) -> Payment:
-    """Mark a payment paid, start the subscription and record the receipt: all of it or nothing.
+    """Mark a payment paid, start the subscription and record the receipt, in one transaction.
 
-    A payment that this payment key paid before, cancelled since or not, is returned unchanged.
+    A payment already paid with this payment key is returned unchanged, even if cancelled since.
     Raises AmountMismatch, NotPayable and Payment.DoesNotExist.
     """
     try:
@@ -115,20 +115,20 @@ def complete_payment(*, payment_id: int, approval: Approval) -> Payment:
     except IntegrityError:
         others = Payment.objects.exclude(pk=payment_id)
         if others.filter(payment_key=approval.payment_key).exists():
-            raise NotPayable("the payment key paid for another order") from None
+            raise NotPayable("the payment key was used for another order") from None
         raise
 
 
 def cancel_payment(*, payment_id: int, approval: Approval) -> Payment:
-    """Move a paid payment to cancelled, because the provider gave the money back.
+    """Cancel a paid payment, because the provider refunded it. Idempotent.
 
-    Once more changes nothing. Raises AmountMismatch, as for a part of the amount, and NotPayable.
+    Raises AmountMismatch, also for a partial refund, and NotPayable if it was never paid.
     """
     with transaction.atomic():
         payment = Payment.objects.locked().get(pk=payment_id)
         _check_approval(payment, approval)
         if payment.payment_key != approval.payment_key:
-            raise NotPayable("cancelled without having been paid")
+            raise NotPayable("the payment was never paid with this payment key")
         if payment.state == Payment.State.PAID:
             payment.state = Payment.State.CANCELLED
             payment.cancelled_at = timezone.now()
@@ -138,17 +138,17 @@ def cancel_payment(*, payment_id: int, approval: Approval) -> Payment:
 
 def _check_offer(product: Product, amount: int) -> None:
     if amount != product.price:
-        raise AmountMismatch("the product costs another amount")
-    if not product.is_active or not Terms.objects.filter(product=product).in_force().exists():
+        raise AmountMismatch("the amount is not the price of the product")
+    if not product.is_active or not product.terms.in_force().exists():
         raise NotOnSale(f"product {product.pk} is not on sale")
 
 
-def _fail(payment: Payment, refusal: Declined) -> None:
-    """Note the refusal, unless the payment has moved on meanwhile."""
+def _fail(payment: Payment, decline: Declined) -> None:
+    """Record the decline, unless the payment has left `ready` meanwhile."""
     Payment.objects.filter(pk=payment.pk, state=Payment.State.READY).update(
         state=Payment.State.FAILED,
-        failure_code=refusal.code[:100],
-        failure_reason=refusal.text[:500],
+        failure_code=decline.code[:100],
+        failure_reason=decline.text[:500],
         failed_at=timezone.now(),
     )
 
@@ -158,7 +158,7 @@ def _complete(payment: Payment, approval: Approval) -> Payment:
     if payment.payment_key == approval.payment_key:
         return payment
     if payment.state != Payment.State.READY:
-        raise NotPayable(f"the payment is {payment.state} already")
+        raise NotPayable(f"the payment is already {payment.state}")
     if payment.events.filter(type=Event.CANCELLED).exists():
         raise NotPayable("the provider cancelled the payment before it was completed")
     payment.state = Payment.State.PAID
@@ -175,11 +175,11 @@ def _complete(payment: Payment, approval: Approval) -> Payment:
         params={"payment": payment.pk},
     )
     payment.save(update_fields=PAID_FIELDS)
-    log.info("payment %s paid, receipt is message %s", payment.pk, payment.receipt.pk)
+    log.info("payment %s is paid; its receipt is message %s", payment.pk, payment.receipt.pk)
     return payment
 
 
 def _check_approval(payment: Payment, approval: Approval) -> None:
-    told = (approval.order_number, approval.amount, approval.currency)
-    if told != (payment.order_number, payment.amount, payment.currency):
+    approved = (approval.order_number, approval.amount, approval.currency)
+    if approved != (payment.order_number, payment.amount, payment.currency):
         raise AmountMismatch("the provider approved another order, amount or currency")

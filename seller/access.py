@@ -1,4 +1,4 @@
-"""Access: the notices of a seller's terms are the business of the seller's staff."""
+"""Access: which notices a user may see and steer in the mail app."""
 
 from typing import TYPE_CHECKING
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 @access.allow
 def notices(user: "AbstractUser | AnonymousUser") -> Q:
-    """The Messages that told of terms of the sellers that a user acts for."""
-    return Q(pk__in=Terms.objects.of(user).filter(message__isnull=False).values("message"))
+    """The Messages that are notices of the terms of the user's sellers."""
+    return Q(pk__in=Terms.objects.of(user).announced().values("message"))

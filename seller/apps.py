@@ -13,13 +13,11 @@ class SellerConfig(AppConfig):
     verbose_name = _("seller")
 
     def ready(self) -> None:
-        from seller import access  # noqa: F401  registers its rule
-
         post_migrate.connect(create_notice_periods, sender=self)
 
 
 def create_notice_periods(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
-    """Create the row of each kind of change, unless operators have set it already."""
+    """Create the notice period of each kind of change, unless it exists."""
     from seller.models import NoticePeriod
     from seller.models.notice_period import SEEDS
 

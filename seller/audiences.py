@@ -1,4 +1,4 @@
-"""Audiences: who is told of what a seller does."""
+"""Audiences: who receives the notices of a seller."""
 
 from datetime import datetime
 
@@ -10,6 +10,6 @@ from seller.models import Subscription, Terms
 
 @audiences.declare("seller.subscribers")
 def subscribers(*, moment: datetime, terms: int) -> QuerySet[Subscription]:
-    """The subscriptions, active at a moment, to the product of a version of terms."""
+    """The subscriptions to the product of a version of terms that were active at a moment."""
     product = Terms.objects.filter(pk=terms).order_by().values("product_id")[:1]
     return Subscription.objects.filter(product_id=product).active_at(moment).order_by("pk")

@@ -1,4 +1,4 @@
-"""The calendar that periods of notice are counted in."""
+"""The calendar in which notice periods are counted."""
 
 from datetime import date
 from zoneinfo import ZoneInfo

@@ -1,7 +1,7 @@
 """Comparison: the before/after table (신구조문 대비표) of two versions of terms.
 
 Articles (제N조) are matched first, then the changed words are marked inside the changed ones.
-Pure, and bounded in time whatever the texts are, because it runs while the product is locked.
+Pure, and bounded in time for any text, because it runs while the product is locked.
 """
 
 import re
@@ -22,13 +22,13 @@ PARAGRAPHS = re.compile(r"\n\s*\n")
 WORD = re.compile(r"\w+|[^\w\s]")
 TOKEN = re.compile(r"\w+(?:[.,]\w+)*\s*|[^\w\s]\s*|\s+")  # 9,900원 is one word
 
-SIMILAR = 0.5  # the share of common words from which two articles are one that changed
-PAIRS = 40_000  # beyond so many possible pairs, articles are paired by their labels alone
-WORK = 1_000_000  # beyond old words times new words, an article is marked as a whole
+SIMILAR = 0.5  # share of common words above which two articles are one that changed
+PAIRS = 40_000  # above this many possible pairs, articles are paired by their labels alone
+WORK = 1_000_000  # above this many old words times new words, an article is marked as a whole
 
 
 class Change(StrEnum):
-    """What became of an article; the values are what the table says."""
+    """What happened to an article; the values are the words in the table."""
 
     ADDED = "신설"
     REMOVED = "삭제"
@@ -37,7 +37,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """A run of words that stands in both versions, or in one of them."""
+    """A run of words that is in both versions, or in one of them."""
 
     text: str
     changed: bool
@@ -45,7 +45,7 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One changed article; a side is empty when the article stands in the other version only."""
+    """A changed article; a side is empty if the article is only in the other version."""
 
     change: Change
     heading: str
@@ -62,7 +62,7 @@ class Article:
 
     @cached_property
     def content(self) -> str:
-        """The words without the number, so that an article is known again after renumbering."""
+        """The text without the number, so that a renumbered article is recognised."""
         return " ".join(self.text[len(self.label) :].split())
 
     @cached_property
@@ -86,16 +86,16 @@ class Article:
 
 
 def compare(before: str, after: str) -> list[Row]:
-    """The articles that differ, in the order of reading; none when only white space differs."""
+    """The articles that differ, in reading order; none if only white space differs."""
     return [
         row for old, new in _match(split(before), split(after)) for row in _difference(old, new)
     ]
 
 
 def split(body: str) -> list[Article]:
-    """The articles of a text; what stands before the first one has no label.
+    """The articles of a text; text before the first one is an article without a label.
 
-    A text without articles is taken paragraph by paragraph.
+    A text without articles is split into paragraphs.
     """
     body = unicodedata.normalize("NFC", body).replace("\r\n", "\n")
     starts = [found.start(1) for found in HEADING.finditer(body)]
@@ -131,7 +131,7 @@ def _match(old: list[Article], new: list[Article]) -> Iterator[Pair]:
 
 
 def _align(old: list[Article], new: list[Article]) -> Iterator[Pair]:
-    """Pair articles whose words differ so that the pairs in order are as alike as can be."""
+    """Pair articles, in order, so that the sum of the likeness of the pairs is greatest."""
     if len(old) * len(new) > PAIRS:
         yield from _align_labels(old, new)
         return
@@ -173,7 +173,7 @@ def _likeness_from(old: list[Article], new: list[Article]) -> list[list[float]]:
 
 
 def _likeness(old: Article, new: Article) -> float:
-    """How sure it is that one article became the other; 0 when they are two."""
+    """How likely it is that one article became the other; 0 if they are unrelated."""
     common = 2 * (old.words & new.words).total() / (old.size + new.size or 1)
     if old.title and old.title == new.title:
         return 1 + common
@@ -199,7 +199,7 @@ def _whole(article: Article) -> Piece:
 
 
 def mark(before: str, after: str) -> tuple[list[Piece], list[Piece]]:
-    """Both texts in pieces, those words marked as changed that stand in one of them only."""
+    """Both texts in pieces; words that are only in one of them are marked as changed."""
     old, new = TOKEN.findall(before), TOKEN.findall(after)
     if len(old) * len(new) > WORK:
         return [Piece(text=before, changed=True)], [Piece(text=after, changed=True)]

@@ -1,39 +1,35 @@
-"""The seller's mails: what people are told, and nothing that is written or sent."""
+"""The mails of sellers; nothing here writes to the database or sends."""
 
 from datetime import date, timedelta
-from email.headerregistry import Address
-from email.utils import parseaddr
 
-import css_inline
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
 from mail import kinds, outbox
+from mail.content.compose import compose, mailbox
 from mail.kinds import Kind
 from mail.models import Lane
 from seller import comparison
-from seller.models import NoticePeriod, Seller, Terms
+from seller.models import NoticePeriod, Terms
 
 TERMS_CHANGED = kinds.declare(
     Kind(name="seller.terms_changed", lane=Lane.BULK, give_up_after=timedelta(hours=72))
 )
 """A change of terms. Kept five years, as records of contracts are (E-commerce Act decree art. 6)."""
 
-INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
-
 
 class NothingChanged(ValueError):
-    """A first version changes nothing for anybody."""
+    """A first version of terms changes nothing, so it has no notice."""
 
 
 def terms_changed(terms: Terms) -> EmailMultiAlternatives:
-    """The notice of a change of terms, the subscriber's name and address as placeholders.
+    """The notice of a change of terms, with placeholders for the subscriber's name and address.
 
-    It says what the FTC's standard terms for internet malls art. 3 and the Terms Act art. 12 ask
-    for: which terms, reason, day, before and after, how and until when to object or cancel, and
-    what silence means. No offer stands in it: one line of promotion would make it advertising.
+    It says what the FTC's standard terms for internet malls art. 3 and the Terms Act art. 12
+    require: which terms, the reason, the effective date, before and after, how and until when to
+    object or cancel, and what silence means. It makes no offer: a line of promotion would make it
+    advertising.
 
     Raises NothingChanged when no published version comes before this one.
     """
@@ -52,40 +48,28 @@ def terms_changed(terms: Terms) -> EmailMultiAlternatives:
         "url": page_url(terms),
         "previous_url": page_url(terms.previous),
     }
-    mail = EmailMultiAlternatives(
-        subject=" ".join(_render("subject.txt", context).split()),
-        body=_render("body.txt", context).strip() + "\n",
-        from_email=str(Address(seller.name, addr_spec=parseaddr(settings.DEFAULT_FROM_EMAIL)[1])),
-        reply_to=[reply_address(seller)],
-        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5
+    return compose(
+        "seller/mail/terms_changed",
+        context,
+        sender_name=seller.name,
+        reply_to=[mailbox(seller.name, seller.email)],
     )
-    mail.attach_alternative(INLINER.inline(_render("body.html", context)), "text/html")
-    return mail
 
 
 def object_until(terms: Terms) -> date:
-    """The last day to object: the eve of the change, and never sooner than the period of notice.
+    """The last day to object: the day before the change, but not before the notice period ends.
 
-    So a shorter notice, where one is given by right, takes nobody's time to object.
+    So a shorter notice, where permitted, does not shorten the time to object.
     """
     period = NoticePeriod.for_change(is_unfavourable=terms.is_unfavourable)
     return max(terms.effective_on, period.earliest) - timedelta(days=1)
 
 
-def reply_address(seller: Seller) -> str:
-    """Where answers go; the sender's domain is the operator's, so that DMARC holds (RFC 7489)."""
-    return str(Address(seller.name, addr_spec=seller.email))
-
-
 def page_url(terms: Terms) -> str:
-    """The public page of a version, or nothing where PUBLIC_URL or the page is not set up."""
+    """The URL of a version's public page; empty if PUBLIC_URL or the page is not set up."""
     try:
         path = reverse("terms-page", args=[terms.pk])
     except NoReverseMatch:
         return ""
     public: str = getattr(settings, "PUBLIC_URL", "")
     return public.rstrip("/") + path if public else ""
-
-
-def _render(template: str, context: dict[str, object]) -> str:
-    return render_to_string(f"seller/mail/terms_changed/{template}", context)

@@ -1,4 +1,4 @@
-"""Preview: the notice that publishing a version would send, and to how many."""
+"""Preview: the notice that publishing would send, and to how many subscribers."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from seller.models import Terms
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """A notice with its placeholders shown as {name} and {address}; None where there is none."""
+    """A notice, its placeholders shown as {name} and {address}; None if there is none."""
 
     subject: str | None = None
     text: str | None = None
@@ -20,7 +20,7 @@ class Preview:
 
 
 def preview(terms: Terms) -> Preview:
-    """The notice of a draft as it would leave now, of a published version as it was recorded."""
+    """The notice of a draft as it would be sent now, or of a published version as recorded."""
     if message := terms.message:
         return Preview(
             subject=message.subject,

@@ -1,9 +1,8 @@
-"""When a draft may be published; each refusal has a code that admin and API show alike."""
+"""When a draft may be published, and why not."""
 
 from datetime import date
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from seller.calendar import today
@@ -16,68 +15,56 @@ OVERRIDE = "seller.override_notice_period"
 
 
 class PublishRefused(ValueError):
-    """The draft is not published; the text says why, for people."""
-
-    code = "publish_refused"
+    """The draft cannot be published; the text tells people why."""
 
 
 class AlreadyPublished(PublishRefused):
-    """This version was published before; nobody is told twice."""
-
-    code = "already_published"
+    """The version is already published; nobody is notified twice."""
 
 
 class BroadcastUnfinished(PublishRefused):
-    """People are still being told of an earlier change."""
-
-    code = "broadcast_unfinished"
+    """The notice of an earlier change is still being sent."""
 
 
 class OutOfOrder(PublishRefused):
-    """A version that comes later, by its number or its day, was published already."""
-
-    code = "out_of_order"
+    """A version with a later number or effective date is already published."""
 
 
 class ReasonMissing(PublishRefused):
-    """A change is told with its reason."""
-
-    code = "reason_missing"
+    """A change has no reason, which its notice must state."""
 
 
 class NoticeTooShort(PublishRefused):
-    """The version would take effect before people had the notice that is due to them."""
-
-    code = "notice_too_short"
+    """The version would take effect before its notice period ends."""
 
 
 def check(terms: Terms) -> None:
-    """Pass a draft that may be published on a day that keeps the notice; raises PublishRefused.
+    """Check that a draft may be published, apart from its notice period. Raises PublishRefused.
 
-    Raises ValidationError when a text that the mail shows cannot be sent.
+    Raises ValidationError if a text that the mail shows cannot be sent.
     """
     if terms.is_published:
-        raise AlreadyPublished(_("This version is published already."))
+        raise AlreadyPublished(_("This version is already published."))
     _check_order(terms)
     _check_broadcasts(terms)
     if terms.previous and not terms.reason.strip():
-        raise ReasonMissing(_("Write the reason for the change; the notice must name it."))
+        raise ReasonMissing(_("Enter the reason for the change; the notice must state it."))
     terms.clean_fields(exclude={"product", "published_by", "message"})
     terms.product.clean_fields(exclude={"seller"})
     terms.product.seller.clean_fields()
 
 
 def check_notice(terms: Terms, *, by: "AbstractUser", override_reason: str) -> bool:
-    """Whether the notice is shorter than the rule, by right and with a reason; else NoticeTooShort.
+    """Whether the notice is shorter than required, with permission and a reason.
 
-    No right moves the day into the past.
+    Raises NoticeTooShort without them. No permission allows a date in the past.
     """
     if terms.effective_on >= earliest(terms):
         return False
     if terms.effective_on >= today() and override_reason.strip() and by.has_perm(OVERRIDE):
         return True
     raise NoticeTooShort(
-        _("Published today, this version may take effect on %(day)s at the earliest.")
+        _("If published today, this version may take effect on %(day)s at the earliest.")
         % {"day": earliest(terms).isoformat()}
     )
 
@@ -92,18 +79,16 @@ def earliest(terms: Terms) -> date:
 def _check_order(terms: Terms) -> None:
     published = terms.product.terms.published()
     if published.filter(version__gt=terms.version).exists():
-        raise OutOfOrder(_("A later version is published already; draft a new one."))
+        raise OutOfOrder(_("A later version is already published; draft a new one."))
     if terms.previous and terms.effective_on <= terms.previous.effective_on:
         raise OutOfOrder(
-            _("The version before this one takes effect on %(day)s; this one must come later.")
+            _("The previous version takes effect on %(day)s; this one must take effect later.")
             % {"day": terms.previous.effective_on.isoformat()}
         )
 
 
 def _check_broadcasts(terms: Terms) -> None:
-    unfinished = Q(message__broadcast__expanded_at=None) | Q(message__queued__gt=0)
-    told = terms.product.terms.filter(message__isnull=False, message__cancelled_at=None)
-    if told.filter(unfinished).exists():
+    if terms.product.terms.being_announced().exists():
         raise BroadcastUnfinished(
             _("The notice of an earlier change is still being sent; wait for it or cancel it.")
         )

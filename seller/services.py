@@ -1,4 +1,4 @@
-"""What sellers and subscribers do: each function is one transaction, mail included."""
+"""What sellers and subscribers do; each function is one transaction, mail included."""
 
 from datetime import date
 from typing import TYPE_CHECKING
@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 
 
 class NotOnSale(ValueError):
-    """The product has no terms in force, so nobody can agree to them."""
+    """The product is not on sale, or has no terms in force to agree to."""
 
 
 def subscribe(*, product: Product, address: str, name: str) -> Subscription:
     """Start a subscription under the terms in force, or return the active one of this address.
 
-    It keeps which version was agreed to and which coming one was shown. Taken under FOR SHARE on
-    the product, so that a change published meanwhile is either told by its notice or shown here.
-    Whether the product is on sale is the affair of whoever takes the order: a paid one is kept.
+    The subscription stores which version was agreed to and which upcoming one was shown. The
+    product is locked FOR SHARE, so that a change published meanwhile is either announced to this
+    subscriber or shown here. Whether the product is on sale is not checked: an order that was paid
+    is fulfilled.
 
     Raises NotOnSale, InvalidAddress, or ValidationError for a name that no mail can carry.
     """
@@ -41,13 +42,13 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
             )
             while True:
                 Subscription.objects.bulk_create([candidate], ignore_conflicts=True)
-                if (found := active.first()) is not None:  # else it ended at this very moment
+                if (found := active.first()) is not None:  # else it has just ended
                     return found
     raise NotOnSale(f"product {product.pk} has no terms in force")
 
 
 def end_subscription(*, subscription: Subscription) -> Subscription:
-    """End a subscription now; one that has ended stays as it is. Returns it as it stands."""
+    """End a subscription now, unless it has ended; return it refreshed."""
     Subscription.objects.active().filter(pk=subscription.pk).update(ended_at=Now())
     subscription.refresh_from_db(fields=["ended_at"])
     return subscription
@@ -80,10 +81,10 @@ def draft_terms(
 
 @transaction.atomic
 def publish_terms(*, terms: Terms, by: "AbstractUser", override_reason: str = "") -> Terms:
-    """Publish a draft and tell every active subscriber; returns the version as it was published.
+    """Publish a draft and notify every active subscriber; return the published version.
 
-    A first version changes nothing for anybody and is not told. `override_reason` is kept when
-    `by` has the right to give a shorter notice than the rule and needs it.
+    A first version has no notice. `override_reason` is stored if the notice is shorter than
+    required and `by` has the permission for that.
 
     Raises PublishRefused (AlreadyPublished, BroadcastUnfinished, OutOfOrder, ReasonMissing,
     NoticeTooShort), or ValidationError for text that no mail can carry.
@@ -96,12 +97,12 @@ def publish_terms(*, terms: Terms, by: "AbstractUser", override_reason: str = ""
         published_at=Now(),
         published_by=by,
         override_reason=override_reason.strip() if overridden else "",
-        message=_tell_subscribers(terms) if terms.previous else None,
+        message=_notify_subscribers(terms) if terms.previous else None,
     )
-    return Terms.objects.select_related("product__seller", "message").get(pk=terms.pk)
+    return Terms.objects.with_seller().with_message().get(pk=terms.pk)
 
 
-def _tell_subscribers(terms: Terms) -> Message:
+def _notify_subscribers(terms: Terms) -> Message:
     return outbox.broadcast(
         mails.terms_changed(terms),
         kind=mails.TERMS_CHANGED,

@@ -1,4 +1,4 @@
-"""What a text must not contain, because it ends up in a mail that people trust."""
+"""Validators of what ends up in mails that people trust."""
 
 import re
 
@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from mail.content.addresses import InvalidAddress, normalise
+from mail.content.compose import ENCODED_WORD
 
 # NUL and lone surrogates cannot be stored or sent; U+E000 and U+E001 would pass for placeholders.
 UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000\ue001]")
@@ -15,7 +16,7 @@ BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def text(value: str) -> None:
-    """Accept text of several lines; raises ValidationError for what no mail can carry."""
+    """Accept multi-line text. Raises ValidationError for characters that no mail can carry."""
     if found := UNSENDABLE.search(value):
         raise ValidationError(
             _("The character U+%(code)s cannot be used here."),
@@ -25,17 +26,23 @@ def text(value: str) -> None:
 
 
 def line(value: str) -> None:
-    """Accept one line that reads as it is written; raises ValidationError."""
+    """Accept a single line that reads in a mail as it is written. Raises ValidationError."""
     text(value)
     if BREAKS.search(value) or BIDI.search(value):
         raise ValidationError(
-            _("Write one line, without line breaks or characters that turn its direction."),
+            _(
+                "Write a single line, without line breaks or characters that change text direction."
+            ),
             code="not_one_line",
+        )
+    if ENCODED_WORD.search(value):  # the name of a seller stands in the From field
+        raise ValidationError(
+            _("Text such as =?utf-8?q?…?= cannot be used here."), code="encoded_word"
         )
 
 
 def address(value: str) -> None:
-    """Accept an e-mail address that mail can reach; raises ValidationError saying why not."""
+    """Accept an e-mail address that mail can reach. Raises ValidationError with the reason."""
     try:
         normalise(value)
     except InvalidAddress as error:

@@ -139,7 +139,12 @@ def progress_bar(message: Message) -> SafeString:
 
 def link_to_message(message: Message) -> SafeString:
     """The number and subject of a Message, linked to its page."""
-    return _link("admin:mail_message_change", message.pk, f"#{message.pk} {message}")
+    return link_to_message_page(message.pk, f"#{message.pk} {message}")
+
+
+def link_to_message_page(pk: int, label: str) -> SafeString:
+    """A label, linked to the page of the Message with this primary key."""
+    return _link("admin:mail_message_change", pk, label)
 
 
 def _duration(time: timedelta) -> str:

@@ -96,6 +96,9 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
             ]
         return []
 
+    def title_of(self, obj: Delivery) -> str:
+        return f"{obj.address} – {obj.message}"
+
     @admin.action(description=gettext_lazy("Resend failed"), permissions=["steer"])
     def resend_failed(self, request: HttpRequest, queryset: DeliveryQuerySet) -> None:
         count = actions.resend(_bare(queryset), by=request.user)

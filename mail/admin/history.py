@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.paginator import Paginator
+from django.contrib.admin.utils import quote
+from django.contrib.auth import get_permission_codename
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.functional import cached_property
 
+from mail.admin.long_list import LongListAdmin
 from mail.operations import access
 
 SHOWN = 10  # rows named in a question
@@ -24,17 +24,6 @@ class Button:
 
     action: str
     label: Any
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts this far and no further: nobody pages through a million rows, they search."""
-
-    most = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by()[: self.most].count())
 
 
 class Unwritable:
@@ -50,15 +39,14 @@ class Unwritable:
         return False
 
 
-class HistoryAdmin(Unwritable, admin.ModelAdmin):  # type: ignore[type-arg]
-    """A list and a page to read. What may be done is an action with the permission `steer`."""
+class HistoryAdmin(Unwritable, LongListAdmin):
+    """A list and a page to read. What may be done is an action with the permission `steer`.
 
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    list_per_page = 50
+    Any app may derive from it: permissions, URLs and templates are those of its own model.
+    """
+
     ordering = ("-pk",)
-    sortable_by = ()  # a list of millions is sorted by nothing but its index
+    change_form_template = "admin/history/change_form.html"
 
     class Media:
         css = {"all": ("mail/admin.css",)}
@@ -66,11 +54,21 @@ class HistoryAdmin(Unwritable, admin.ModelAdmin):  # type: ignore[type-arg]
     def has_steer_permission(self, request: HttpRequest) -> bool:
         """What actions ask for: the model's change permission, in its only use."""
         user: Any = request.user
-        return bool(user.has_perm(f"mail.change_{self.opts.model_name}"))
+        codename = get_permission_codename("change", self.opts)
+        return bool(user.has_perm(f"{self.opts.app_label}.{codename}"))
 
     def buttons(self, obj: Any) -> list[Button]:
         """The actions that make sense for this object now."""
         return []
+
+    def title_of(self, obj: Any) -> str:
+        """What a question calls an object."""
+        return str(obj)
+
+    def url_of(self, view: str, *args: Any) -> str:
+        """The URL of a view of this admin, such as `changelist`, or `change` with a key."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{view}"
+        return reverse(name, args=[quote(arg) for arg in args], current_app=self.admin_site.name)
 
     def change_view(
         self,
@@ -90,8 +88,7 @@ class HistoryAdmin(Unwritable, admin.ModelAdmin):  # type: ignore[type-arg]
         """Go back to the page of the object if its button was pressed there."""
         response = super().response_action(request, queryset, *args, **kwargs)
         if isinstance(response, HttpResponseRedirect) and "on_page" in request.POST:
-            page = f"admin:mail_{self.opts.model_name}_change"
-            return HttpResponseRedirect(reverse(page, args=[request.POST[ACTION_CHECKBOX_NAME]]))
+            return HttpResponseRedirect(self.url_of("change", request.POST[ACTION_CHECKBOX_NAME]))
         return response
 
 
@@ -126,17 +123,21 @@ def ask(
 ) -> TemplateResponse:
     """The page that asks before an action is done to rows; it posts the action again, with `sure`."""
     shown = list(rows[: SHOWN + 1])
+    on_page = "on_page" in request.POST
+    selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    back = ("change", selected[0]) if on_page else ("changelist",)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": question,
         "opts": model_admin.opts,
         "action": action,
-        "rows": shown[:SHOWN],
+        "rows": [model_admin.title_of(row) for row in shown[:SHOWN]],
         "more": len(shown) > SHOWN,
-        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "selected": selected,
         "select_across": request.POST.get("select_across", "0"),
-        "on_page": "on_page" in request.POST,
+        "on_page": on_page,
+        "back": model_admin.url_of(*back),
         "form": form,
         "action_checkbox_name": ACTION_CHECKBOX_NAME,
     }
-    return TemplateResponse(request, "admin/mail/ask.html", context)
+    return TemplateResponse(request, "admin/history/ask.html", context)

@@ -1,11 +1,10 @@
-"""What the API reads and shows of payments."""
+"""How the API reads and shows payments."""
 
 from copy import deepcopy
 from functools import cache
 from typing import Any
 
 from django.core.validators import RegexValidator
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -14,11 +13,12 @@ from rest_framework.reverse import reverse
 from mail.models import Delivery
 from payment.models import Payment
 from seller import validators
+from seller.api.fields import OwnRowField
 from seller.models import Product
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Refuses fields that it does not know, so that no typing error passes for agreement."""
+    """Rejects unknown fields, so that a misspelt name is an error and is not ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := data.keys() - self.fields.keys()):
@@ -27,20 +27,13 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class OwnProductField(serializers.PrimaryKeyRelatedField[Product]):
-    """A product of the user's sellers; any other does not exist."""
-
-    def get_queryset(self) -> QuerySet[Product]:
-        return Product.objects.of(self.context["request"].user)
-
-
 class BuyerSerializer(StrictSerializer):
     address = serializers.CharField(max_length=254, validators=[validators.address])
     name = serializers.CharField(max_length=100, validators=[validators.line])
 
 
 class OpenPaymentSerializer(StrictSerializer):
-    product = OwnProductField(queryset=Product.objects.all())
+    product = OwnRowField(queryset=Product.objects.all())
     buyer = BuyerSerializer()
     amount = serializers.IntegerField(
         min_value=1, help_text="In won, VAT included: the price of the product."
@@ -49,7 +42,7 @@ class OpenPaymentSerializer(StrictSerializer):
         max_length=64,
         required=False,
         validators=[RegexValidator(r"\A[A-Za-z0-9_-]+\Z", "Use letters, digits, _ and -.")],
-        help_text="Your number of the order; sending it again opens no second payment.",
+        help_text="Your order number. Sending it again returns the same payment.",
     )
 
 
@@ -57,9 +50,9 @@ class ConfirmPaymentSerializer(StrictSerializer):
     payment_key = serializers.CharField(
         max_length=200,
         validators=[RegexValidator(r"\A[!-~]+\Z", "Use printable ASCII.")],
-        help_text="The provider's key of this payment, as its window handed it over.",
+        help_text="The provider's key for this payment, as its payment window returned it.",
     )
-    amount = serializers.IntegerField(min_value=1, help_text="The amount the buyer saw.")
+    amount = serializers.IntegerField(min_value=1, help_text="The amount shown to the buyer.")
 
 
 class ReceiptSerializer(serializers.Serializer[Any]):
@@ -98,7 +91,7 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
         read_only_fields = fields
 
     def get_fields(self) -> dict[str, Any]:
-        """The fields; reading them off the model takes longer than all the rest of an answer."""
+        """A copy of the fields, which take longer to build than the rest of a response."""
         return deepcopy(self._of_the_model())
 
     @classmethod
@@ -112,7 +105,7 @@ class PaymentSerializer(serializers.ModelSerializer[Payment]):
 
     @extend_schema_field(ReceiptSerializer(allow_null=True))
     def get_receipt(self, payment: Payment) -> dict[str, str] | None:
-        """Where the receipt is and how far it got: its one Delivery's state, told by the counts."""
+        """The receipt's URL and state. Its counts tell the state, for it has one Delivery."""
         message = payment.receipt
         if message is None:
             return None

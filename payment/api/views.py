@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from payment import gateways, services
-from payment.api.errors import as_answers
 from payment.api.serializers import (
     ConfirmPaymentSerializer,
     OpenPaymentSerializer,
@@ -21,7 +20,7 @@ from payment.models import Payment
 
 
 class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]):
-    """The payments of the user's sellers; those of others do not exist."""
+    """The payments of the user's sellers; any other is not found."""
 
     serializer_class = PaymentSerializer
     queryset = Payment.objects.none()
@@ -35,29 +34,27 @@ class PaymentViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Payment]
         request=OpenPaymentSerializer, responses={201: PaymentSerializer, 200: PaymentSerializer}
     )
     def create(self, request: Request) -> Response:
-        """Open a payment: 201, or 200 when this order number opened it before."""
+        """Open a payment: 201, or 200 if this order number already has one."""
         order = self._read(OpenPaymentSerializer)
-        with as_answers():
-            payment, is_new = services.open_payment(
-                product=order["product"],
-                buyer_address=order["buyer"]["address"],
-                buyer_name=order["buyer"]["name"],
-                amount=order["amount"],
-                order_number=order.get("order_number"),
-            )
+        payment, is_new = services.open_payment(
+            product=order["product"],
+            buyer_address=order["buyer"]["address"],
+            buyer_name=order["buyer"]["name"],
+            amount=order["amount"],
+            order_number=order.get("order_number"),
+        )
         location = reverse("payment-detail", args=[payment.pk], request=request)
         return self._show(payment, status=201 if is_new else 200, headers={"Location": location})
 
     @extend_schema(request=ConfirmPaymentSerializer, responses=PaymentSerializer)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: int) -> Response:
-        """Take the money and complete the payment; sent again, it answers the same."""
+        """Capture the money and complete the payment. Idempotent."""
         payment = self.get_object()
-        told = self._read(ConfirmPaymentSerializer)
-        with as_answers():
-            payment = services.confirm_payment(
-                payment=payment, gateway=gateways.get(payment.provider), **told
-            )
+        confirmation = self._read(ConfirmPaymentSerializer)
+        payment = services.confirm_payment(
+            payment=payment, gateway=gateways.get(payment.provider), **confirmation
+        )
         return self._show(payment)
 
     def _read(self, serializer: Any) -> dict[str, Any]:

@@ -1,18 +1,18 @@
-"""Webhooks over HTTP: what payment providers tell, told from the raw bytes."""
+"""Webhooks of payment providers, verified on the raw body."""
 
 import logging
 
+from django.core.exceptions import RequestDataTooBig
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
-from rest_framework.exceptions import APIException, NotFound
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from payment import gateways
-from payment.api.errors import as_answers
 from payment.inbox import process_event
 from payment.models import WebhookEvent
 
@@ -22,7 +22,7 @@ BODY_LIMIT = 64 * 1024
 
 
 class WebhookView(APIView):
-    """The inbox of one provider. The signature is the authentication."""
+    """The endpoint of one provider, authenticated by its signature."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -35,31 +35,28 @@ class WebhookView(APIView):
         ),
     )
     def post(self, request: Request, provider: str) -> Response:
-        """Take an event, once: 200 with what became of it, also for a replay.
+        """Process an event once: 200 with its outcome, for a replay that of the first time.
 
-        400 for one that is not signed just now by the provider, 413 beyond 64 KB; nothing of
-        these is kept. 5xx is trouble here, and the provider tries again.
+        400 without a valid signature of the last five minutes, 413 above 64 KB; neither is
+        stored. After 5xx the provider tries again.
         """
         try:
             gateway = gateways.get(provider)
         except gateways.UnknownGateway:
             raise NotFound from None
         body = _raw(request)
-        with as_answers():
-            try:
-                event = gateway.verify(request.headers, body)
-            except gateways.InvalidSignature as error:
-                log.warning("a webhook to %s is refused: %s", gateway.name, error)
-                raise
+        try:
+            event = gateway.verify(request.headers, body)
+        except gateways.InvalidSignature as error:
+            log.warning("rejected a webhook of %s: %s", gateway.name, error)
+            raise
         entry = process_event(event=event)
         return Response({"outcome": entry.outcome})
 
 
 def _raw(request: Request) -> bytes:
-    """The bytes of the body; raises 413 for more than the limit, which are not read."""
+    """The octets of the body. Raises RequestDataTooBig, having read one octet past the limit."""
     body = request._request.read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
-        refusal = APIException(f"The body is longer than {BODY_LIMIT:,} octets.", "too_large")
-        refusal.status_code = 413
-        raise refusal
+        raise RequestDataTooBig(f"The body is longer than {BODY_LIMIT:,} octets.")
     return body

@@ -1,4 +1,4 @@
-"""Gateways: the payment providers that Moa speaks with, by name."""
+"""Gateways: the payment providers, by name."""
 
 from payment.gateways.contract import (
     Approval,
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 DEFAULT: Gateway = Sandbox()
-"""The provider of payments that are opened now."""
+"""The provider of new payments."""
 
 _gateways: dict[str, Gateway] = {gateway.name: gateway for gateway in [DEFAULT]}
 

@@ -10,7 +10,7 @@ CARD_NUMBER = re.compile(r"\d[\d -]{5,}(\d{4})")
 
 
 class Declined(ValueError):
-    """The provider refuses the payment, for good; `code` is the provider's own word for why."""
+    """The provider declined the payment, finally; `code` and `text` are the provider's reason."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -19,16 +19,16 @@ class Declined(ValueError):
 
 
 class InvalidSignature(ValueError):
-    """The webhook was not signed by the provider, or not just now."""
+    """The provider did not sign the webhook, or not within the last five minutes."""
 
 
 class GatewayUnavailable(ValueError):
-    """The provider cannot be asked at present; nothing is known, so the caller may ask again."""
+    """The provider cannot be reached and the outcome is unknown; the caller may retry."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """A payment as the provider approved it. `method` is masked already."""
+    """A payment as the provider approved it, card numbers in `method` masked."""
 
     payment_key: str
     order_number: str
@@ -40,7 +40,7 @@ class Approval:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A verified webhook. `approval` is the payment it speaks of, None when it tells too little."""
+    """A verified webhook. `approval` is its payment, None if a field is missing or malformed."""
 
     PAID = "payment.paid"
     CANCELLED = "payment.cancelled"
@@ -56,21 +56,21 @@ class Gateway(Protocol):
 
     @property
     def name(self) -> str:
-        """The name in URLs and rows."""
+        """The name in URLs and in the database."""
 
     def confirm(self, *, payment_key: str, order_number: str, amount: int) -> Approval:
-        """Have the provider take the money; the same facts again yield the same Approval.
+        """Capture the money. The same arguments again return the same Approval.
 
         Raises Declined and GatewayUnavailable.
         """
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Event:
-        """The event in a webhook, told from its raw bytes.
+        """Verify a webhook on its raw body and return its event.
 
-        Raises InvalidSignature, and GatewayUnavailable when there is no secret to verify with.
+        Raises InvalidSignature, and GatewayUnavailable if there is no secret to verify with.
         """
 
 
 def masked(method: str) -> str:
-    """The method of payment with all but the last four digits of a long number hidden."""
+    """The payment method, of each long number only the last four digits shown."""
     return CARD_NUMBER.sub(r"****-\1", method)

@@ -1,8 +1,9 @@
 """The sandbox provider: approves and signs without any network.
 
 A payment key that begins with `sandbox_declined` is declined, any other that begins with
-`sandbox_` is approved. Webhooks are signed as Standard Webhooks asks, which PortOne, Svix and
-others speak: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+`sandbox_` is approved. Webhooks are signed by the Standard Webhooks specification, as are those of
+PortOne, Svix and others:
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import json
@@ -36,18 +37,17 @@ METHOD = "신용카드 ****-1234"
 
 
 class Sandbox:
-    """A provider that asks nobody."""
+    """A provider that calls no other system."""
 
     name = "sandbox"
 
     def confirm(self, *, payment_key: str, order_number: str, amount: int) -> Approval:
         """Approve a payment key that begins with `sandbox_`. Raises Declined for all others.
 
-        It moves no money, so a shop that did not ask for it (PAYMENT_SANDBOX) gets
-        GatewayUnavailable.
+        It moves no money, so it raises GatewayUnavailable unless PAYMENT_SANDBOX is on.
         """
         if not settings.PAYMENT_SANDBOX:
-            raise GatewayUnavailable("the sandbox is off: it approves payments nobody made")
+            raise GatewayUnavailable("the sandbox is off (PAYMENT_SANDBOX); it moves no money")
         if payment_key.startswith("sandbox_declined"):
             raise Declined("card_declined", "카드사가 결제를 거절했습니다.")
         if not payment_key.startswith("sandbox_"):
@@ -62,18 +62,20 @@ class Sandbox:
         )
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Event:
-        """The event of a webhook, when one of the secrets signed these very bytes.
+        """The event of a webhook whose exact body was signed with one of the secrets.
 
-        Raises InvalidSignature (also for a timestamp more than five minutes off) and, with no
-        secret to verify by, GatewayUnavailable.
+        Raises InvalidSignature, also for a timestamp more than five minutes off, and
+        GatewayUnavailable if there is no secret.
         """
         if not (known := secrets()):
-            raise GatewayUnavailable("PAYMENT_WEBHOOK_SECRETS names no secret to verify with")
+            raise GatewayUnavailable("PAYMENT_WEBHOOK_SECRETS holds no secret to verify with")
         if not any(_signed_by(secret, headers, body) for secret in known):
-            raise InvalidSignature("the webhook bears no valid signature of this moment")
+            raise InvalidSignature("the signature is invalid or older than five minutes")
         event_id = headers["webhook-id"]
         if len(event_id) > EVENT_ID_LIMIT or not event_id.isprintable():
-            raise InvalidSignature(f"webhook-id is no text of up to {EVENT_ID_LIMIT} characters")
+            raise InvalidSignature(
+                f"webhook-id is not printable or exceeds {EVENT_ID_LIMIT} characters"
+            )
         content = _read(body)
         return Event(
             provider=self.name,
@@ -84,7 +86,7 @@ class Sandbox:
 
 
 def secrets() -> list[str]:
-    """The secrets that webhooks may be signed with: several while one replaces another."""
+    """The secrets that webhooks may be signed with; several during a rotation."""
     if named := [secret for secret in settings.PAYMENT_WEBHOOK_SECRETS if secret.strip()]:
         return named
     return [DEVELOPMENT_SECRET] if settings.DEBUG else []
@@ -102,9 +104,9 @@ def signed_event(
     sent_at: datetime | None = None,
     secret: str | None = None,
 ) -> tuple[dict[str, str], bytes]:
-    """A webhook as the sandbox would send it: headers and body.
+    """The headers and the body of a webhook, as the sandbox would send it.
 
-    A fresh id, this moment and the first of `secrets()` stand in for what is not given.
+    By default with a new id, sent now and signed with the first of `secrets()`.
     """
     sent_at = (sent_at or timezone.now()).astimezone(UTC)
     event_id = event_id or f"evt_{uuid.uuid4().hex}"
@@ -130,7 +132,7 @@ def signed_event(
 
 def _signed_by(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether this secret signed the webhook. The library raises ValueError for what it cannot
-    decode: a body that is no UTF-8, a signature without version or that is no base64."""
+    decode: a body that is not UTF-8, a signature without a version or not in base64."""
     try:
         Webhook(secret).verify(body, dict(headers), json_parse=False)
     except (WebhookVerificationError, ValueError):
@@ -147,7 +149,7 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 def _approval(data: Any) -> Approval | None:
-    """The payment that an event speaks of; None unless every fact is there and makes sense."""
+    """The payment of an event; None unless every field is present and valid."""
     if not isinstance(data, dict):
         return None
     texts = {name: _text(data.get(name)) for name in TEXTS}
@@ -159,16 +161,16 @@ def _approval(data: Any) -> Approval | None:
 
 
 def _text(value: Any) -> str:
-    """The text if it can be stored: no NUL, no half of a surrogate pair, not too long."""
+    """The value if it is printable text of at most TEXT_LIMIT characters, else nothing."""
     fits = isinstance(value, str) and value.isprintable() and len(value) <= TEXT_LIMIT
     return value if fits else ""
 
 
 def _moment(value: Any) -> datetime | None:
-    """The aware time that an ISO 8601 text names, unless it is yet to come."""
+    """The time in an ISO 8601 text with a time zone; None for the future and for anything else."""
     try:
         moment = parse_datetime(value)
         known = moment is not None and moment <= timezone.now() + CLOCK_SKEW
-    except (TypeError, ValueError):  # no text, no such day, or a time without its zone
+    except (TypeError, ValueError):  # not text, not a date, or without a time zone
         return None
     return moment if known else None

@@ -1,8 +1,8 @@
-"""Payment: one order and what became of its money."""
+"""Payment: one order and the state of its money."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -12,37 +12,31 @@ from django.utils.translation import gettext_lazy as _
 
 from mail.models import Message
 from seller import validators
-from seller.models import Product, Seller, Subscription
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
+from seller.models import Product, Subscription
+from seller.models.product import ProductRowQuerySet
 
 
-class PaymentQuerySet(models.QuerySet["Payment"]):
-    def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The payments for products of the sellers that a user acts for."""
-        return self.filter(product__seller__in=Seller.objects.of(user))
-
+class PaymentQuerySet(ProductRowQuerySet["Payment"]):
     def with_receipt(self) -> Self:
-        """The payments together with their receipt, the mail's content left out."""
+        """The payments together with their receipt, but without its content."""
         content = [f"receipt__{name}" for name in ("mime", "text", "html")]
         return self.select_related("receipt").defer(*content)
 
     def locked(self) -> Self:
-        """The payments under FOR UPDATE, with product and seller; for inside `atomic` only."""
-        return self.select_for_update(of=("self",)).select_related("product__seller")
+        """The payments under FOR UPDATE, with product and seller. Requires a transaction."""
+        return self.with_seller().select_for_update(of=("self",))
 
 
 class Payment(models.Model):
-    """Opened with the facts of an order; they never change, only the state moves on."""
+    """An order, whose data never change once it is opened; its state moves forward only."""
 
     class State(models.TextChoices):
         """ready → paid → cancelled, and ready → failed."""
 
-        READY = "ready", _("ready")  # opened; nothing was taken from the buyer
-        PAID = "paid", _("paid")  # the provider approved it; the receipt is on record
-        CANCELLED = "cancelled", _("cancelled")  # the provider gave the money back
-        FAILED = "failed", _("failed")  # the provider declined it; the buyer opens another
+        READY = "ready", _("ready")  # opened; no money was captured
+        PAID = "paid", _("paid")  # approved by the provider; the receipt is recorded
+        CANCELLED = "cancelled", _("cancelled")  # refunded by the provider
+        FAILED = "failed", _("failed")  # declined by the provider; the buyer may open another
 
     order_number = models.CharField(
         _("order number"),
@@ -67,9 +61,9 @@ class Payment(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.READY)
     provider = models.CharField(_("payment provider"), max_length=40)
     payment_key = models.CharField(_("payment key"), max_length=200, blank=True)
-    method = models.CharField(_("method of payment"), max_length=200, blank=True)
-    failure_code = models.CharField(_("code of the refusal"), max_length=100, blank=True)
-    failure_reason = models.CharField(_("reason of the refusal"), max_length=500, blank=True)
+    method = models.CharField(_("payment method"), max_length=200, blank=True)
+    failure_code = models.CharField(_("failure code"), max_length=100, blank=True)
+    failure_reason = models.CharField(_("failure reason"), max_length=500, blank=True)
 
     subscription = models.ForeignKey(
         Subscription,

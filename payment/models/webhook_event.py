@@ -1,4 +1,4 @@
-"""WebhookEvent: the inbox of what payment providers told."""
+"""WebhookEvent: an event received from a payment provider."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 class WebhookEventQuerySet(models.QuerySet["WebhookEvent"]):
     def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The events about payments that are a user's business; of no payment, the operator's."""
+        """The events of payments to the user's sellers; superusers see all of them."""
         if user.is_superuser:
             return self
         return self.filter(payment__in=Payment.objects.of(user))
 
 
 class WebhookEvent(models.Model):
-    """One verified event; its row commits together with its effect, so a replay has none."""
+    """A verified event. It commits together with its effect, so a replay changes nothing."""
 
     class Outcome(models.TextChoices):
-        PROCESSED = "processed", _("processed")  # the payment is as the event says, or beyond
-        IGNORED = "ignored", _("ignored")  # of a type that means nothing here
-        QUARANTINED = "quarantined", _("quarantined")  # contradicts the books: a person decides
+        PROCESSED = "processed", _("processed")  # the payment is in that state, or beyond
+        IGNORED = "ignored", _("ignored")  # of a type that has no effect
+        QUARANTINED = "quarantined", _("quarantined")  # contradicts the payment; a person decides
 
     provider = models.CharField(_("payment provider"), max_length=40)
     event_id = models.CharField(_("event"), max_length=255)

@@ -7,7 +7,7 @@ from seller.models import NoticePeriod
 
 @admin.register(NoticePeriod)
 class NoticePeriodAdmin(ModelAdmin):
-    """The days may be changed by whom Django's own permission allows; the rows stay."""
+    """Users with Django's change permission edit the days; rows are never added or deleted."""
 
     list_display = ["change", "days"]
     readonly_fields = ["change"]

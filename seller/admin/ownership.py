@@ -1,7 +1,7 @@
-"""Ownership: the staff of a seller see and change its rows, and those of nobody else.
+"""Ownership: the staff of a seller see and change its rows, and no others.
 
-Acting for a seller is the right itself, in the admin as in the API; permissions of Django's own
-are not asked for. Superusers act for all.
+Acting for a seller is the permission, in the admin as in the API; Django's model permissions are
+not checked. Superusers act for every seller.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ else:
 
 
 def person(request: HttpRequest) -> User:
-    """The user of a request that the admin has let in."""
+    """The user of an admin request, who is logged in."""
     return cast("User", request.user)
 
 
 class OwnRowsAdmin(ModelAdmin):
-    """The admin of a model whose QuerySet knows `of(user)`."""
+    """The admin of a model whose QuerySet has `of(user)`."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = cast("Any", super().get_queryset(request)).of(person(request))
@@ -39,7 +39,7 @@ class OwnRowsAdmin(ModelAdmin):
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField[Any] | None:
-        """Offer and accept own rows only."""
+        """Offer and accept only the user's own rows."""
         related = cast("Any", db_field.remote_field.model)._default_manager
         kwargs.setdefault("queryset", related.of(person(request)))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -60,7 +60,7 @@ class OwnRowsAdmin(ModelAdmin):
         return self._acts_for_somebody(request)
 
     def _acts_for_somebody(self, request: HttpRequest) -> bool:
-        """Asked once a request. Which rows those are, the QuerySet says, for every model."""
+        """Whether the user acts for any seller, looked up once per request."""
         known, user = request.__dict__, person(request)
         if "acts_for_somebody" not in known:
             known["acts_for_somebody"] = user.is_superuser or Seller.objects.of(user).exists()
@@ -68,7 +68,7 @@ class OwnRowsAdmin(ModelAdmin):
 
 
 class OwnRelatedFilter(admin.RelatedFieldListFilter):
-    """Filter by a related row of one's own; looks at the related table only, however many rows."""
+    """A filter by the user's own related rows; it queries the related table only."""
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from seller import money
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
 from seller.models import Product
 
@@ -16,9 +17,9 @@ class ProductAdmin(OwnRowsAdmin):
     search_fields = ["name"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """A product does not change hands: people have a contract with its seller."""
+        """A product keeps its seller, with whom its subscribers have a contract."""
         return ("seller",) if obj else ()
 
     @admin.display(description=_("price"), ordering="price")
     def won(self, product: Product) -> str:
-        return f"₩{product.price:,}"
+        return money.won(product.price)

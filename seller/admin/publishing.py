@@ -1,6 +1,6 @@
-"""The page on which a draft is read once more, and published."""
+"""The page that previews a draft and publishes it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -9,17 +9,15 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mail.content.builder import InvalidMail
 from seller import comparison, publishing, services, validators
-from seller.admin.ownership import person
+from seller.admin.ownership import ModelAdmin, person
 from seller.models import Terms
 from seller.preview import preview
 from seller.publishing import PublishRefused
-
-if TYPE_CHECKING:
-    from seller.admin.terms import TermsAdmin
 
 
 class PublishForm(forms.Form):
@@ -33,9 +31,9 @@ class PublishForm(forms.Form):
 
 
 class PublishView:
-    """GET shows what would happen; POST does it, by the service that the API calls, too."""
+    """GET shows a preview; POST publishes, through the same service as the API."""
 
-    def __init__(self, model_admin: "TermsAdmin") -> None:
+    def __init__(self, model_admin: ModelAdmin) -> None:
         self.model_admin = model_admin
 
     def __call__(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -65,8 +63,8 @@ class PublishView:
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
         else:
-            self.model_admin.log_change(request, terms, "Published.")
-            messages.success(request, _("The version is published. People are being told."))
+            self.model_admin.log_change(request, terms, gettext("Published."))
+            messages.success(request, _("Published. Subscribers are being notified."))
 
 
 def _context(request: HttpRequest, terms: Terms, form: PublishForm) -> dict[str, Any]:

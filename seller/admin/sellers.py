@@ -9,7 +9,7 @@ from seller.models import Seller
 
 @admin.register(Seller)
 class SellerAdmin(OwnRowsAdmin):
-    """Who acts for a seller is decided by superusers; its contact data may be its staff's work."""
+    """Superusers decide who acts for a seller; its staff may edit its contact data."""
 
     list_display = ["name", "representative", "business_number", "phone", "email"]
     search_fields = ["name", "business_number"]

@@ -3,10 +3,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from mail.admin.history import BoundedPaginator
+from mail.admin.history import Unwritable
+from mail.admin.long_list import LongListAdmin
 from mail.content.addresses import InvalidAddress, normalise
 from seller import services
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin
@@ -14,8 +15,8 @@ from seller.models import Subscription
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(OwnRowsAdmin):
-    """Contracts are made by their customers; here they are read, and ended."""
+class SubscriptionAdmin(Unwritable, LongListAdmin, OwnRowsAdmin):
+    """Subscriptions are made by customers; here they are read, and ended."""
 
     list_display = ["id", "name", "address", "product", "started_at", "ended_at"]
     list_filter = [
@@ -25,16 +26,12 @@ class SubscriptionAdmin(OwnRowsAdmin):
     list_select_related = ["product"]
     search_fields = ["address"]
     search_help_text = _("The whole e-mail address.")
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    sortable_by = ()
     actions = ["end"]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find by the whole address, which an index knows, among however many."""
+        """Search by the whole address, which has an index."""
         if not search_term.strip():
             return queryset, False
         try:
@@ -47,19 +44,10 @@ class SubscriptionAdmin(OwnRowsAdmin):
         ended = 0
         for subscription in subscriptions.active():  # type: ignore[attr-defined]
             services.end_subscription(subscription=subscription)
-            self.log_change(request, subscription, "Ended.")
+            self.log_change(request, subscription, gettext("Ended."))
             ended += 1
         text = ngettext("%d subscription ended.", "%d subscriptions ended.", ended) % ended
         self.message_user(request, text, messages.SUCCESS)
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return self._acts_for_somebody(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -3,24 +3,23 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from mail.admin.columns import NOTHING, link_to_message_page
 from seller import services
 from seller.admin.ownership import OwnRelatedFilter, OwnRowsAdmin, person
 from seller.admin.publishing import PublishView
 from seller.calendar import today
 from seller.models import Product, Terms
 
-NOTHING = "–"
 RECORD = ["version", "sha256", "published_at", "published_by", "override_reason", "notice"]
 
 
 @admin.register(Terms)
 class TermsAdmin(OwnRowsAdmin):
-    """A draft is written here and published from its own page; a published version is read."""
+    """Drafts are written here and published on their own page; other versions are read-only."""
 
     list_display = ["title", "version", "product", "state", "effective_on", "progress"]
     list_filter = [
@@ -41,9 +40,10 @@ class TermsAdmin(OwnRowsAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         in_force = Terms.objects.in_force().filter(pk=OuterRef("pk"))
-        rows: QuerySet[Any] = super().get_queryset(request).annotate(is_in_force=Exists(in_force))
-        rows = rows.select_related("product__seller", "message", "published_by")
-        return rows.defer("message__mime", "message__text", "message__html")
+        own: Any = super().get_queryset(request)
+        rows: QuerySet[Any] = own.with_seller().with_message().select_related("published_by")
+        marked: QuerySet[Any] = rows.annotate(is_in_force=Exists(in_force))
+        return marked
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [*self.fields, *RECORD] if obj else list(self.fields)
@@ -52,7 +52,7 @@ class TermsAdmin(OwnRowsAdmin):
         return ["product", *RECORD] if obj else []
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Begin a draft with the words of the version before it, when the product is named."""
+        """Start a draft from the latest published version, if the URL names the product."""
         initial: dict[str, Any] = {**super().get_changeform_initial_data(request)}
         named = initial.get("product", "")
         products = (
@@ -85,12 +85,10 @@ class TermsAdmin(OwnRowsAdmin):
         return {}
 
     def has_change_permission(self, request: HttpRequest, obj: Terms | None = None) -> bool:
-        is_record = obj is not None and obj.is_published
-        return not is_record and super().has_change_permission(request, obj)
+        return not _is_record(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Terms | None = None) -> bool:
-        is_record = obj is not None and obj.is_published
-        return not is_record and super().has_delete_permission(request, obj)
+        return not _is_record(obj) and super().has_delete_permission(request, obj)
 
     @admin.display(description=_("state"))
     def state(self, terms: Terms) -> Any:
@@ -98,7 +96,7 @@ class TermsAdmin(OwnRowsAdmin):
             return _("draft")
         if terms.is_in_force:  # type: ignore[attr-defined]
             return _("in force")
-        return _("published, to come") if terms.effective_on > today() else _("replaced")
+        return _("published, upcoming") if terms.effective_on > today() else _("replaced")
 
     @admin.display(description=_("sent"))
     def progress(self, terms: Terms) -> str:
@@ -108,17 +106,11 @@ class TermsAdmin(OwnRowsAdmin):
 
     @admin.display(description=_("notice"))
     def notice(self, terms: Terms) -> str | SafeString:
-        """The Message that told of the change, linked where the mail admin knows it."""
+        """The notice of the change, linked to its page."""
         if terms.message is None:
             return NOTHING
-        text = f"{terms.message} ({self.progress(terms)})"
-        url = message_url(terms)
-        return format_html('<a href="{}">{}</a>', url, text) if url else text
+        return link_to_message_page(terms.message.pk, f"{terms.message} ({self.progress(terms)})")
 
 
-def message_url(terms: Terms) -> str:
-    """The page of the notice in the mail admin, or nothing."""
-    try:
-        return reverse("admin:mail_message_change", args=[terms.message_id])
-    except NoReverseMatch:
-        return ""
+def _is_record(terms: Terms | None) -> bool:
+    return terms is not None and terms.is_published

@@ -1,25 +1,18 @@
-"""What the API says of products and terms."""
+"""How the API shows products and terms."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from django.urls import NoReverseMatch
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from seller import validators
+from seller.api.fields import OwnRowField
 from seller.models import Product, Seller, Terms
 
 
-class OwnSellerField(serializers.PrimaryKeyRelatedField[Seller]):
-    """A seller that the caller acts for; any other is as if it did not exist."""
-
-    def get_queryset(self) -> Any:
-        return Seller.objects.of(self.context["request"].user)
-
-
 class ProductSerializer(serializers.ModelSerializer[Product]):
-    seller = OwnSellerField(queryset=Seller.objects.none())
+    seller = OwnRowField(queryset=Seller.objects.all())
 
     class Meta:
         model = Product
@@ -59,7 +52,7 @@ class TermsSerializer(serializers.ModelSerializer[Terms]):
         return "published" if terms.is_published else "draft"
 
     def get_message(self, terms: Terms) -> str | None:
-        """The URL of the broadcast that told of this version."""
+        """The URL of this version's notice; null if there is none."""
         return message_url(terms, self.context)
 
 
@@ -73,32 +66,29 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
 
 class PublishSerializer(serializers.Serializer[Any]):
-    """What publishing asks for."""
+    """The request to publish."""
 
     override_reason = serializers.CharField(
         default="",
         allow_blank=True,
         max_length=2_000,
         validators=[validators.text],
-        help_text="Why the notice is shorter than the rule; needs the right to say so.",
+        help_text="Why the notice is shorter than required; needs a permission.",
     )
 
 
 class PublishedSerializer(serializers.Serializer[Terms]):
-    """What publishing answers."""
+    """The response to publishing."""
 
     terms = serializers.IntegerField(source="pk")
     message = serializers.SerializerMethodField()
 
     def get_message(self, terms: Terms) -> str | None:
-        """The URL of the broadcast, where its progress is seen; null for a first version."""
+        """The URL of the broadcast, which shows its progress; null for a first version."""
         return message_url(terms, self.context)
 
 
 def message_url(terms: Terms, context: Mapping[str, Any]) -> str | None:
     if terms.message_id is None:
         return None
-    try:
-        return reverse("message-detail", args=[terms.message_id], request=context.get("request"))
-    except NoReverseMatch:
-        return None
+    return reverse("message-detail", args=[terms.message_id], request=context.get("request"))

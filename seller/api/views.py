@@ -1,10 +1,9 @@
-"""Products and terms over HTTP; what belongs to another seller is not found."""
+"""Products and terms over HTTP; those of other sellers are not found."""
 
 from typing import TYPE_CHECKING, Any, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.generics import GenericAPIView, ListCreateAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,25 +19,10 @@ from seller.api.serializers import (
 )
 from seller.models import Product, Terms
 from seller.preview import preview
-from seller.publishing import NoticeTooShort, PublishRefused, ReasonMissing
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
-
-# What the caller can mend in the draft, and where; every other refusal is a conflict.
-FIELDS: dict[type[PublishRefused], str] = {
-    NoticeTooShort: "effective_on",
-    ReasonMissing: "reason",
-}
-
-
-class Conflict(APIException):
-    """The request cannot be met in the present state of things."""
-
-    status_code = 409
-    default_detail = "The request conflicts with the present state."
-    default_code = "conflict"
 
 
 class ProductList(ListCreateAPIView[Product]):
@@ -76,7 +60,7 @@ class OwnTermsView(GenericAPIView[Terms]):
     queryset = Terms.objects.none()
 
     def get_queryset(self) -> "QuerySet[Terms]":
-        return Terms.objects.of(caller(self.request)).select_related("product__seller")
+        return Terms.objects.of(caller(self.request)).with_seller()
 
 
 class TermsDetail(OwnTermsView, RetrieveAPIView[Terms]):
@@ -93,30 +77,19 @@ class TermsPreview(OwnTermsView):
 
 
 class TermsPublish(OwnTermsView):
-    """Publish a draft and tell every active subscriber, in the background."""
+    """Publish a draft and notify every active subscriber, in the background."""
 
     serializer_class = PublishSerializer
 
     @extend_schema(responses={202: PublishedSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        try:
-            terms = services.publish_terms(
-                terms=self.get_object(), by=caller(request), **asked.validated_data
-            )
-        except PublishRefused as error:
-            raise refusal(error) from None
-        answer = PublishedSerializer(terms, context=self.get_serializer_context())
-        return Response(answer.data, status=202)
-
-
-def refusal(error: PublishRefused) -> APIException:
-    """The answer to a refused publication: 400 with the field that can be mended, else 409."""
-    field = FIELDS.get(type(error))
-    if field:
-        return ValidationError({field: [str(error)]}, code=error.code)
-    return Conflict(str(error), code=error.code)
+        request_data = self.get_serializer(data=request.data)
+        request_data.is_valid(raise_exception=True)
+        terms = services.publish_terms(
+            terms=self.get_object(), by=caller(request), **request_data.validated_data
+        )
+        published = PublishedSerializer(terms, context=self.get_serializer_context())
+        return Response(published.data, status=202)
 
 
 def caller(request: Request) -> "User":

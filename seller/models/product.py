@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import connections, models
@@ -14,12 +14,14 @@ from seller.models.seller import Seller
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractUser, AnonymousUser
 
+RowT = TypeVar("RowT", bound=models.Model)
+
 
 class ProductQuerySet(models.QuerySet["Product"]):
-    """The two locks keep subscribing and publishing apart; each is for inside `atomic` only.
+    """Its two locks put subscribing and publishing in order; each requires a transaction.
 
-    Whoever subscribes while a change is being published either is committed before it, and is
-    told, or waits for it, and is shown the change. Subscribers never wait for each other.
+    A subscription that is made during a publication either commits before it, and is notified, or
+    waits for it, and is shown the change. Subscriptions never wait for each other.
     """
 
     def of(self, user: AbstractUser | AnonymousUser) -> Self:
@@ -27,11 +29,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.filter(seller__in=Seller.objects.of(user))
 
     def lock_for_publishing(self, pk: int) -> Product:
-        """The product under FOR UPDATE; raises Product.DoesNotExist."""
+        """The product under FOR UPDATE. Raises Product.DoesNotExist."""
         return self.select_for_update(of=("self",)).get(pk=pk)
 
     def lock_for_subscribing(self, pk: int) -> None:
-        """Take the product under FOR SHARE.
+        """Lock the product FOR SHARE.
 
         Django has no FOR SHARE. SQLite needs none: IMMEDIATE transactions run one by one.
         """
@@ -39,6 +41,18 @@ class ProductQuerySet(models.QuerySet["Product"]):
             query = 'SELECT id FROM "seller_product" WHERE id = %s FOR SHARE'
             with connections[self.db].cursor() as cursor:
                 cursor.execute(query, [pk])
+
+
+class ProductRowQuerySet(models.QuerySet[RowT]):
+    """For a model with a `product`, whose rows belong to the seller of that product."""
+
+    def of(self, user: AbstractUser | AnonymousUser) -> Self:
+        """The rows of the sellers that a user acts for."""
+        return self.filter(product__seller__in=Seller.objects.of(user))
+
+    def with_seller(self) -> Self:
+        """The rows together with product and seller."""
+        return self.select_related("product__seller")
 
 
 class Product(models.Model):

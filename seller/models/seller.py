@@ -24,17 +24,17 @@ class SellerQuerySet(models.QuerySet["Seller"]):
 
 
 class Seller(models.Model):
-    """The identity that a receipt and a notice must show (E-commerce Act art. 13)."""
+    """A seller, with the identity that receipts and notices must show (E-commerce Act art. 13)."""
 
     name = models.CharField(_("name"), max_length=100, validators=[validators.line])
     representative = models.CharField(
         _("representative"), max_length=100, validators=[validators.line]
     )
     business_number = models.CharField(
-        _("business number"),
+        _("business registration number"),
         max_length=12,
         unique=True,
-        validators=[RegexValidator(r"\A\d{3}-\d{2}-\d{5}\Z", _("Write it as 000-00-00000."))],
+        validators=[RegexValidator(r"\A\d{3}-\d{2}-\d{5}\Z", _("Use the format 000-00-00000."))],
     )
     phone = models.CharField(_("phone"), max_length=30, validators=[validators.line])
     email = models.CharField(_("e-mail"), max_length=254, validators=[validators.address])

@@ -1,9 +1,9 @@
-"""Subscription: one person's contract about a product."""
+"""Subscription: one person's contract for a product."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.models.functions import Now
@@ -11,19 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from mail.content.addresses import normalise
 from seller import validators
-from seller.models.product import Product
-from seller.models.seller import Seller
+from seller.models.product import Product, ProductRowQuerySet
 from seller.models.terms import Terms
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
 
-
-class SubscriptionQuerySet(models.QuerySet["Subscription"]):
-    def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The subscriptions to products of the sellers that a user acts for."""
-        return self.filter(product__seller__in=Seller.objects.of(user))
-
+class SubscriptionQuerySet(ProductRowQuerySet["Subscription"]):
     def active(self) -> Self:
         """The subscriptions that have not ended."""
         return self.filter(ended_at=None)
@@ -38,8 +30,8 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
 class Subscription(models.Model):
     """Who subscribed, under which terms. It is ended, never deleted.
 
-    The times are the database's own, taken under the lock on the product, so that they compare
-    with the moment of a broadcast whatever the clocks of the web processes say.
+    Its times come from the clock of the database, read under the lock on the product, so they can
+    be compared with the moment of a broadcast whatever the clocks of the web processes say.
     """
 
     product = models.ForeignKey(
@@ -58,7 +50,7 @@ class Subscription(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         db_index=False,
-        verbose_name=_("agreed to"),
+        verbose_name=_("agreed terms"),
     )
     shown_terms = models.ForeignKey(
         Terms,
@@ -67,8 +59,8 @@ class Subscription(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
         db_index=False,
-        verbose_name=_("told of"),
-        help_text=_("The latest version that was published and not in force yet."),
+        verbose_name=_("announced terms"),
+        help_text=_("The latest version that was published but not yet in force."),
     )
 
     objects = SubscriptionQuerySet.as_manager()
@@ -90,7 +82,7 @@ class Subscription(models.Model):
         return f"{self.pk}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save with the address in its one form; raises InvalidAddress."""
+        """Save with a normalised address. Raises InvalidAddress."""
         self.address = normalise(self.address)
         super().save(*args, **kwargs)
 

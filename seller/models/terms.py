@@ -1,10 +1,10 @@
-"""Terms: one version of what a product is sold under."""
+"""Terms: one version of the terms that a product is sold under."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import date
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
@@ -15,32 +15,24 @@ from django.utils.translation import gettext_lazy as _
 from mail.models import Message
 from seller import validators
 from seller.calendar import today
-from seller.models.product import Product
-from seller.models.seller import Seller
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractUser, AnonymousUser
+from seller.models.product import Product, ProductRowQuerySet
 
 
 class Immutable(ValueError):
-    """A published version is a record: it is neither changed nor deleted."""
+    """A published version is a record: it cannot be changed or deleted."""
 
 
-class TermsQuerySet(models.QuerySet["Terms"]):
-    def of(self, user: AbstractUser | AnonymousUser) -> Self:
-        """The versions of the products of the sellers that a user acts for."""
-        return self.filter(product__seller__in=Seller.objects.of(user))
-
+class TermsQuerySet(ProductRowQuerySet["Terms"]):
     def drafts(self) -> Self:
-        """The versions that nobody but the seller has seen."""
+        """The versions that are not published."""
         return self.filter(published_at=None)
 
     def published(self) -> Self:
-        """The versions that people were told of."""
+        """The published versions."""
         return self.filter(published_at__isnull=False)
 
     def in_force(self, on: date | None = None) -> Self:
-        """The version of each product that holds on a day, today if none is named."""
+        """The version of each product that is in force on a day, by default today."""
         on = on or today()
         later = Terms.objects.published().filter(
             product=models.OuterRef("product"),
@@ -50,33 +42,48 @@ class TermsQuerySet(models.QuerySet["Terms"]):
         return self.published().filter(~models.Exists(later), effective_on__lte=on)
 
     def upcoming(self, on: date | None = None) -> Self:
-        """The versions that were published and do not hold yet."""
+        """The published versions that are not yet in force on a day, by default today."""
         return self.published().filter(effective_on__gt=on or today())
 
     def agreed_and_shown(self) -> tuple[int | None, int | None]:
-        """Of one product's versions: which is in force today, which is the latest to come."""
+        """Of one product, the keys of the version in force today and of the latest upcoming one."""
         newest, now = self.published().order_by("-version"), today()
         dates = list(newest.values_list("pk", "effective_on"))
         coming = [pk for pk, effective_on in dates if effective_on > now]
         begun = [pk for pk, effective_on in dates if effective_on <= now]
         return next(iter(begun), None), next(iter(coming), None)
 
+    def announced(self) -> Self:
+        """The versions that subscribers were sent a notice of."""
+        return self.filter(message__isnull=False)
+
+    def being_announced(self) -> Self:
+        """The versions whose notice is still being sent, and was not cancelled."""
+        unfinished = models.Q(message__broadcast__expanded_at=None) | models.Q(
+            message__queued__gt=0
+        )
+        return self.announced().filter(unfinished, message__cancelled_at=None)
+
+    def with_message(self) -> Self:
+        """The versions together with their notice, its content left out."""
+        content = [f"message__{name}" for name in ("mime", "text", "html")]
+        return self.select_related("message").defer(*content)
+
     def lock(self, pk: int) -> Terms:
-        """The version under FOR UPDATE, with product and seller; raises Terms.DoesNotExist."""
-        related = self.select_related("product__seller")
-        return related.select_for_update(of=("self",)).get(pk=pk)
+        """The version under FOR UPDATE, with product and seller. Raises Terms.DoesNotExist."""
+        return self.with_seller().select_for_update(of=("self",)).get(pk=pk)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Delete drafts; raises Immutable if one of the versions was published."""
         if self.published().exists():
-            raise Immutable(_("A published version is never deleted."))
+            raise Immutable(_("A published version cannot be deleted."))
         return super().delete()
 
 
 class Terms(models.Model):
-    """A draft until it is published, immutable from then on (a trigger holds it, too).
+    """A draft until it is published, then immutable, which a database trigger enforces.
 
-    Being in force is not a state: it is the latest published version whose day has come.
+    Being in force is not stored: it is the latest published version whose date has come.
     """
 
     product = models.ForeignKey(
@@ -92,7 +99,7 @@ class Terms(models.Model):
         validators=[validators.text, MaxLengthValidator(2_000)],
     )
     effective_on = models.DateField(_("effective on"))
-    is_unfavourable = models.BooleanField(_("to the consumer's disadvantage"), default=False)
+    is_unfavourable = models.BooleanField(_("unfavourable to consumers"), default=False)
 
     published_at = models.DateTimeField(_("published at"), null=True, editable=False)
     published_by = models.ForeignKey(
@@ -139,7 +146,7 @@ class Terms(models.Model):
 
     @transaction.atomic
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save a draft, its digest with it; a new one gets the next version of its product.
+        """Save a draft with its digest; a new one gets the product's next version number.
 
         Raises Immutable for a version that was published.
         """
@@ -147,7 +154,7 @@ class Terms(models.Model):
         if self._state.adding and not self.version:
             last = self.product.terms.aggregate(last=models.Max("version"))["last"]
             self.version = (last or 0) + 1
-        self.body = self.body.replace("\r\n", "\n")  # as a browser sends what a person typed
+        self.body = self.body.replace("\r\n", "\n")  # browsers send CRLF
         self.sha256 = hashlib.sha256(self.body.encode()).hexdigest()
         super().save(*args, **kwargs)
 
@@ -167,7 +174,7 @@ class Terms(models.Model):
         return self.product.terms.published().filter(version__lt=self.version).last()
 
     def _refuse_if_published(self) -> None:
-        """Look at the row, under its lock: this object may be older than the row."""
+        """Check the locked row, because this object may be stale."""
         if self._state.adding:
             return
         if (
@@ -176,4 +183,4 @@ class Terms(models.Model):
             .values_list("published_at", flat=True)
             .first()
         ):
-            raise Immutable(_("A published version is a record and stays as it is."))
+            raise Immutable(_("A published version cannot be changed."))

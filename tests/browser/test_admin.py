@@ -25,10 +25,10 @@ def test_an_administrator_publishes_terms_and_follows_the_broadcast(page: Page, 
     page.fill("#id_password", "admin-moa")
     page.click("[type=submit]")
     page.goto(f"{live_server.url}/admin/seller/terms/{draft.pk}/change/")
-    page.get_by_text("미리 보고 게시").click()
+    page.get_by_text("미리보기 및 게시").click()
     preview = page.frame_locator("iframe")
     expect(preview.get_by_text("약관이 바뀝니다").first).to_be_visible()
-    page.get_by_text("게시하고 모두에게 알리기").click()
+    page.get_by_text("게시하고 구독자에게 알리기").click()
     expect(page.locator(".messagelist .success")).to_be_visible()
 
     draft.refresh_from_db()

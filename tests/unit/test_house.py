@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.unit.project import PROJECT, own_apps
+
 READMES = ["README.md", "README.ko.md"]
-DOCUMENTS = [*READMES, "docs/architecture.md", "docs/operations.md"]
+DOCUMENTS = [*READMES, "docs/architecture.md", "docs/extending.md", "docs/operations.md"]
 
 LONGEST = 250
 MADE_HERE = {".venv/", "var/"}  # not in the repository
@@ -44,6 +46,17 @@ def test_imports_go_one_way():
     done = subprocess.run([linter], cwd=PROJECT, capture_output=True, text=True)
 
     assert done.returncode == 0, done.stdout
+
+
+def test_an_app_imports_only_apps_that_stand_below_it():
+    """INSTALLED_APPS is the order: no app of the project imports one that is named before it."""
+    layers = list(dict.fromkeys(app.name.partition(".")[0] for app in own_apps()))
+    graph = grimp.build_graph(*layers, cache_dir=None)
+
+    upwards = graph.find_illegal_dependencies_for_layers(layers=layers)
+
+    assert layers[-1] == "mail"
+    assert {(one.importer, one.imported) for one in upwards} == set()
 
 
 def test_no_file_is_too_long():

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from django.utils.translation.template import templatize
 
-PROJECT = Path(__file__).resolve().parents[2]
-APPS = ["moa", "mail", "seller", "payment", "demo"]
+from tests.unit.project import PROJECT, own_apps
+
 CATALOGUE = PROJECT / "locale" / "ko" / "LC_MESSAGES" / "django.po"
 
 SINGULAR_AT = {"_": 0, "gettext": 0, "gettext_lazy": 0, "ngettext": 0, "ngettext_lazy": 0}
@@ -38,12 +38,12 @@ def unquoted(lines: str) -> str:
 
 def used() -> Iterator[tuple[str, str]]:
     """Every msgid in the code and the templates of our apps, and where it stands."""
-    for app in APPS:
-        for file in sorted((PROJECT / app).rglob("*.py")):
+    for folder in (Path(app.path) for app in own_apps()):
+        for file in sorted(folder.rglob("*.py")):
             if "migrations" not in file.parts:
                 for msgid in msgids(file.read_text(encoding="utf-8")):
                     yield msgid, str(file.relative_to(PROJECT))
-        for file in sorted((PROJECT / app).rglob("templates/**/*.*")):
+        for file in sorted(folder.rglob("templates/**/*.*")):
             for call in CALL.findall(templatize(file.read_text(encoding="utf-8"))):
                 for msgid in msgids(call):
                     yield msgid, str(file.relative_to(PROJECT))

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mail import kinds
-from mail.admin.history import BoundedPaginator
+from mail.admin.long_list import BoundedPaginator
 from mail.models import Attempt, Batch, Delivery, Message, Transport
 from mail.operations import actions
 from tests.db.mail.rows import claim, make_user, record_broadcast, record_mail, settle

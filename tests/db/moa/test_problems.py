@@ -4,7 +4,12 @@ import json
 from typing import Any
 
 import pytest
-from django.core.exceptions import PermissionDenied, SuspiciousOperation, ValidationError
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.http import Http404
 from django.test import RequestFactory
 from pytest_django import Settings
@@ -15,6 +20,16 @@ from mail import outbox
 from mail.content import builder
 from mail.operations import resend_filter
 from moa import api
+from payment.gateways import Declined, GatewayUnavailable, InvalidSignature
+from payment.services import AmountMismatch, NotPayable, OrderConflict
+from seller.publishing import (
+    AlreadyPublished,
+    BroadcastUnfinished,
+    NoticeTooShort,
+    OutOfOrder,
+    ReasonMissing,
+)
+from seller.services import NotOnSale
 from tests.db.mail.rows import make_user, record_mail
 
 
@@ -57,6 +72,16 @@ def refusal(data: Any) -> exceptions.ValidationError:
         (builder.InvalidMail("to: nobody"), 400, "invalid_mail"),
         (outbox.KeyConflict("key 'x' names another mail"), 409, "key_conflict"),
         (outbox.NotResumable("it is cancelled"), 409, "not_resumable"),
+        (AlreadyPublished("it is"), 409, "already_published"),
+        (BroadcastUnfinished("wait"), 409, "broadcast_unfinished"),
+        (OutOfOrder("too late"), 409, "out_of_order"),
+        (NotOnSale("no terms"), 409, "not_on_sale"),
+        (Declined("card_declined", "no"), 409, "declined"),
+        (GatewayUnavailable("away"), 503, "gateway_unavailable"),
+        (InvalidSignature("forged"), 400, "invalid_signature"),
+        (NotPayable("paid"), 409, "not_payable"),
+        (OrderConflict("another order"), 409, "order_conflict"),
+        (RequestDataTooBig("long"), 413, "too_large"),
         (exceptions.APIException("busy", code="gateway_busy"), 500, "gateway_busy"),
     ],
 )
@@ -83,6 +108,9 @@ def test_an_error_is_a_problem_with_its_status_and_code(error: Exception, status
         (refusal({"people": []}), [("", "crowded")]),
         (exceptions.ValidationError([{}, {"name": ["no"]}]), [("1.name", "invalid")]),
         (resend_filter.InvalidFilter("limit", "too many"), [("limit", "invalid_filter")]),
+        (NoticeTooShort("later"), [("effective_on", "notice_too_short")]),
+        (ReasonMissing("why?"), [("reason", "reason_missing")]),
+        (AmountMismatch("no"), [("amount", "amount_mismatch")]),
         (ValidationError({"title": ["long"]}, code="x"), [("title", "invalid")]),
         (ValidationError("no", code="refused"), [("", "refused")]),
         (exceptions.ValidationError({"detail": ["no"]}), [("detail", "invalid")]),

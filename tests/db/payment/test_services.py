@@ -246,7 +246,7 @@ def test_money_taken_for_a_payment_that_failed_meanwhile_is_reported(
     with pytest.raises(NotPayable):
         confirm(gateway=Scripted(answer))
 
-    assert f"payment {ready.pk}: the provider took money" in caplog.text
+    assert f"payment {ready.pk}: the provider captured money" in caplog.text
 
 
 def test_an_absent_provider_leaves_the_payment_ready(

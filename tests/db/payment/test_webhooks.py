@@ -73,7 +73,7 @@ def test_what_is_not_signed_is_refused_and_not_kept(
     assert response.status_code == 400
     assert response.json()["code"] == "invalid_signature"
     assert nothing_kept(ready)
-    assert len([line for line in caplog.messages if "refused" in line]) == 1
+    assert len([line for line in caplog.messages if "rejected" in line]) == 1
     assert "order-1" not in caplog.text
 
 

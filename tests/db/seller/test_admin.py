@@ -49,7 +49,7 @@ def test_the_confirmation_shows_what_will_happen(browser: Client, draft: Terms) 
     shown = said(browser.get(page("terms_publish", draft.pk)))
 
     assert '<td id="recipients">2</td>' in shown
-    assert f"✓ kept: not before {in_days(7).isoformat()}" in shown
+    assert f"✓ long enough: {in_days(7).isoformat()} at the earliest" in shown
     assert "<del>9,900원입니다</del>" in shown
     assert "<ins>12,900원입니다</ins>" in shown
     assert '<iframe class="mail" sandbox=""' in shown
@@ -75,7 +75,7 @@ def test_one_click_publishes_and_leads_to_the_notice(browser: Client, draft: Ter
     assert draft.is_published
     assert draft.published_by.username == "staff"
     assert answer.redirect_chain[-1][0] == page("terms_change", draft.pk)
-    assert "The version is published." in said(answer)
+    assert "Published. Subscribers are being notified." in said(answer)
     assert reverse("admin:mail_message_change", args=[draft.message_id]) in said(answer)
     assert LogEntry.objects.get(object_id=draft.pk).change_message == "Published."
 
@@ -85,7 +85,7 @@ def test_a_second_click_tells_nobody_again(browser: Client, draft: Terms) -> Non
 
     answer = browser.post(page("terms_publish", draft.pk), follow=True)
 
-    assert "This version is published already." in said(answer)
+    assert "This version is already published." in said(answer)
     assert Message.objects.count() == 1
 
 
@@ -118,7 +118,7 @@ def test_who_may_shorten_the_notice_gives_a_reason(root: Client, product: Produc
 def test_a_missing_reason_is_said_before_the_click(browser: Client, product: Product) -> None:
     shown = said(browser.get(page("terms_publish", make_draft(product, reason="").pk)))
 
-    assert "Write the reason for the change" in shown
+    assert "Enter the reason for the change" in shown
     assert " disabled" in shown
 
 
@@ -189,7 +189,7 @@ def test_the_list_shows_state_and_progress(browser: Client, draft: Terms, admin:
 
     shown = said(browser.get(page("terms_changelist")))
 
-    assert [state in shown for state in ("in force", "published, to come", "draft")] == [True] * 3
+    assert [state in shown for state in ("in force", "published, upcoming", "draft")] == [True] * 3
     assert "1,200 / 1,234" in shown
 
 

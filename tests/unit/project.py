@@ -1,0 +1,16 @@
+"""What the tests of the project's order know of it: its folder, and which apps are its own."""
+
+from pathlib import Path
+
+from django.apps import AppConfig, apps
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def own_apps() -> list[AppConfig]:
+    """The project's own apps, as INSTALLED_APPS orders them: from the top of the layers down."""
+    return [
+        app
+        for app in apps.get_app_configs()
+        if Path(app.path).is_relative_to(PROJECT) and "site-packages" not in app.path
+    ]
