@@ -112,7 +112,8 @@ def test_a_worker_whose_database_freezes_for_longer_than_the_lease_is_not_taken_
     own_database.stop()
     at.release()
     wait_until(
-        lambda: relay.output().count("the database is away") > 4, what="two leases without it"
+        lambda: relay.output().count("the database is unavailable") > 4,
+        what="two leases without it",
     )
     own_database.start()
     connection.close()

@@ -101,7 +101,7 @@ def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_away(
     at.wait()
     own_database.stop()
     at.release()
-    wait_until(lambda: "the database is away" in worker.output(), what="the worker to wait")
+    wait_until(lambda: "the database is unavailable" in worker.output(), what="the worker to wait")
 
     _, seconds = end(worker)
     own_database.start()
@@ -141,7 +141,7 @@ def test_a_relay_that_is_stuck_in_a_publish_ends(stage: Stage, smtp: SmtpServer)
     _, seconds = end(relay)
 
     assert seconds < LIMIT
-    assert "not at an end" in relay.output()
+    assert "still running" in relay.output()
 
 
 def test_a_relay_at_work_ends_and_gives_the_lead_back(stage: Stage, smtp: SmtpServer):

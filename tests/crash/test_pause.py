@@ -56,7 +56,7 @@ def test_i3_a_worker_that_wakes_up_too_late_stops(stage: Stage, smtp: SmtpServer
         assert sum(copies.values()) - sum(meanwhile[slot].values()) == unsure
         # A late 250 is a fact, of a mail that is held, too.
         assert waiting.counts(messages[slot]) == {"sent": SIZE}
-    assert paused.output().count("claim is lost") == len(SLOTS)
+    assert paused.output().count("lease is lost") == len(SLOTS)
 
 
 def has_ended(output: str) -> bool:

@@ -131,7 +131,7 @@ def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
     result = waiting.settled(message)
     frozen.thaw()
     caught.release()
-    wait_until(lambda: "claim is lost" in frozen.output(), what="the worker to give up")
+    wait_until(lambda: "lease is lost" in frozen.output(), what="the worker to give up")
 
     assert result == {"sent": 10}
     assert smtp.recipients() == dict.fromkeys(EVERYBODY[:10], 1)
