@@ -10,11 +10,11 @@ from functools import cache
 from itertools import compress
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, Q
 from django.db.models.functions import Now
 
+from mail.conf import settings
 from mail.models import Batch, Broadcast, Delivery, Lane, RelayLease
 
 LANES = list(Lane)

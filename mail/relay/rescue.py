@@ -10,11 +10,11 @@ import time
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from mail.conf import settings
 from mail.ledger import transitions
 from mail.ledger.states import POISON, settlement
 from mail.models import Attempt, Batch, Delivery, Message

@@ -2,12 +2,11 @@
 
 import threading
 
-from django.conf import settings
-
+from mail.conf import settings
+from mail.conf.smtp_server import SmtpServer
 from mail.models import Lane
 from mail.transport.backend import BackendTransport
 from mail.transport.base import Transport
-from mail.transport.config import SmtpServer
 from mail.transport.smtp import SmtpTransport
 
 _kept = threading.local()

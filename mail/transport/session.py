@@ -11,8 +11,8 @@ import ssl
 
 from django.core.mail.utils import DNS_NAME
 
+from mail.conf.smtp_server import SmtpServer
 from mail.transport.base import Envelope, Watch
-from mail.transport.config import SmtpServer
 from mail.transport.replies import Answer, Phase
 from mail.transport.wire import Dialogue, Lost
 

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 
+from mail.conf import settings
 from mail.models import Batch
 
 

@@ -17,11 +17,11 @@ from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Length, Now
 
+from mail.conf import settings
 from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Seconds, Transport
 from mail.transport.base import OutOfTime
 from mail.worker import checkpoint

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from datetime import time as clock
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from mail.conf import settings
+from mail.conf.rate import Rate
 from mail.models import Lane, Transport
-from mail.transport.config import Rate
 
 Clock = Callable[[], datetime]
 

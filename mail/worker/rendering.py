@@ -7,8 +7,7 @@ a time, so that a Batch of large ones is never held in memory as a whole.
 from itertools import dropwhile
 from uuid import UUID
 
-from django.conf import settings
-
+from mail.conf import settings
 from mail.content.template import Skeleton
 from mail.models import Message
 from mail.transport.base import Envelope

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from mail.conf import settings
 from mail.ledger import states, transitions
 from mail.models import Attempt, Batch, Delivery, Lane, Message, Transport
 from mail.transport.replies import SESSION_PHASES, Answer, Outcome, Verdict, backoff, hold_time

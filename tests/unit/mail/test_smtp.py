@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from mail.conf.smtp_server import SmtpServer as Server
 from mail.transport import smtp as mail_smtp
 from mail.transport import wire
 from mail.transport.base import Envelope
-from mail.transport.config import SmtpServer as Server
 from mail.transport.replies import Answer, Outcome, Phase, classify
 from mail.transport.smtp import SmtpTransport
 from tests.harness import smtp_dialogue
