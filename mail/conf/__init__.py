@@ -54,9 +54,8 @@ def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     An empty variable counts as none. MAIL_SERVERS is among them if the environment names it.
     Raises ImproperlyConfigured for a value of no use.
     """
-    given = {name: environ.get(name) or one.default for name, one in declared().items()}
     return {
-        name: declared()[name].read(value, name)
-        for name, value in given.items()
-        if value is not None
+        name: setting.read(environ[name], name) if environ.get(name) else setting.default
+        for name, setting in declared().items()
+        if environ.get(name) or setting.default is not None
     }

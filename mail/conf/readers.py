@@ -29,13 +29,14 @@ def rate(value: Any, name: str) -> Rate:
 
 def seconds(*, minimum: float) -> Callable[[Any, str], timedelta]:
     """A timedelta, or a number of seconds."""
-    number = at_least(minimum)
+    number, shortest = at_least(minimum), timedelta(seconds=minimum)
 
     def read(value: Any, name: str) -> timedelta:
-        if isinstance(value, timedelta):
+        if not isinstance(value, timedelta):
+            return timedelta(seconds=number(value, name))
+        if value < shortest:
             number(value.total_seconds(), name)
-            return value
-        return timedelta(seconds=number(value, name))
+        return value
 
     return read
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from django.utils.translation.template import templatize
 
 PROJECT = Path(__file__).resolve().parents[2]
-APPS = ["moa", "mail", "seller", "payment", "demo"]
-CATALOGUE = PROJECT / "locale" / "ko" / "LC_MESSAGES" / "django.po"
+CATALOGUES = {"locale": ["moa", "seller", "payment", "demo"], "mail/locale": ["mail"]}
+"""Each folder of translations, and the apps whose texts they are."""
 
 SINGULAR_AT = {"_": 0, "gettext": 0, "gettext_lazy": 0, "ngettext": 0, "ngettext_lazy": 0}
 WITH_CONTEXT = {"pgettext": 1, "pgettext_lazy": 1, "npgettext": 1, "npgettext_lazy": 1}
@@ -19,10 +20,14 @@ ENTRY = re.compile(r"^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ", re.MULTI
 PLACEHOLDER = re.compile(r"%\(\w+\)|\{\w*\}|%[sd]")
 
 
-def written() -> dict[str, str]:
-    """Every msgid of the catalogue with its translation; fuzzy ones count as none."""
+def catalogue(locale: str) -> Path:
+    return PROJECT / locale / "ko" / "LC_MESSAGES" / "django.po"
+
+
+def written(locale: str) -> dict[str, str]:
+    """Every msgid of a catalogue with its translation; fuzzy ones count as none."""
     found = {}
-    for block in CATALOGUE.read_text(encoding="utf-8").split("\n\n"):
+    for block in catalogue(locale).read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in block.splitlines() if line and not line.startswith("#")]
         if not lines or re.search(r"^#,.*fuzzy", block, re.MULTILINE):
             continue
@@ -36,9 +41,9 @@ def unquoted(lines: str) -> str:
     return "".join(ast.literal_eval(line) for line in lines.splitlines())
 
 
-def used() -> Iterator[tuple[str, str]]:
-    """Every msgid in the code and the templates of our apps, and where it stands."""
-    for app in APPS:
+def used(apps: list[str]) -> Iterator[tuple[str, str]]:
+    """Every msgid in the code and the templates of these apps, and where it stands."""
+    for app in apps:
         for file in sorted((PROJECT / app).rglob("*.py")):
             if "migrations" not in file.parts:
                 for msgid in msgids(file.read_text(encoding="utf-8")):
@@ -57,22 +62,27 @@ def msgids(source: str) -> Iterator[str]:
                 yield node.args[at].value
 
 
-def test_every_text_has_a_korean_translation():
-    translations = written()
+@pytest.mark.parametrize(("locale", "apps"), CATALOGUES.items())
+def test_every_text_has_a_korean_translation(locale, apps):
+    translations = written(locale)
 
-    missing = {f"{msgid!r} ({place})" for msgid, place in used() if not translations.get(msgid)}
+    missing = {
+        f"{msgid!r} ({place})" for msgid, place in used(apps) if not translations.get(msgid)
+    }
 
     assert not missing
 
 
-def test_nothing_is_translated_that_nobody_reads_any_more():
-    read = {msgid for msgid, _ in used()}
+@pytest.mark.parametrize(("locale", "apps"), CATALOGUES.items())
+def test_nothing_is_translated_that_nobody_reads_any_more(locale, apps):
+    read = {msgid for msgid, _ in used(apps)}
 
-    assert set(written()) - read == {""}
+    assert set(written(locale)) - read == {""}
 
 
-def test_a_translation_keeps_the_placeholders():
-    entries = {msgid: translation for msgid, translation in written().items() if msgid}
+@pytest.mark.parametrize("locale", CATALOGUES)
+def test_a_translation_keeps_the_placeholders(locale):
+    entries = {msgid: translation for msgid, translation in written(locale).items() if msgid}
 
     differing = {
         msgid
@@ -83,15 +93,15 @@ def test_a_translation_keeps_the_placeholders():
     assert not differing
 
 
-def test_the_compiled_catalogue_is_the_written_one():
-    with CATALOGUE.with_suffix(".mo").open("rb") as compiled:
-        catalogue = gettext.GNUTranslations(compiled)
+@pytest.mark.parametrize("locale", CATALOGUES)
+def test_the_compiled_catalogue_is_the_written_one(locale):
+    with catalogue(locale).with_suffix(".mo").open("rb") as compiled:
+        found = gettext.GNUTranslations(compiled)
 
     differing = {
         msgid
-        for msgid, translation in written().items()
-        if msgid
-        and translation not in (catalogue.gettext(msgid), catalogue.ngettext(msgid, "", 2))
+        for msgid, translation in written(locale).items()
+        if msgid and translation not in (found.gettext(msgid), found.ngettext(msgid, "", 2))
     }
 
     assert not differing
