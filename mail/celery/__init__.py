@@ -1,9 +1,6 @@
-"""How a Celery app carries Moa's mail: its queues, and what its workers need.
+"""How a Celery app of any project carries mail: the queues, and what a worker needs.
 
-app = Celery("shop")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
-configure(app)
+A project calls `configure(app)` below the lines that make its app, see docs/standalone.md.
 """
 
 from typing import Any
