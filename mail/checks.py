@@ -7,12 +7,17 @@ from collections.abc import Iterator, Sequence
 from email.utils import parseaddr
 from typing import Any
 
-from django.conf import settings
+from celery import current_app
+from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from mail import celery
+from mail.celery.defaults import FILES
+from mail.conf import declared, settings
 from mail.content.addresses import InvalidAddress, normalise
 from mail.transport.session import CONNECT_PATIENCE
 from mail.transport.wire import WAKE
@@ -21,16 +26,18 @@ OUTBOX = "mail.backends.OutboxBackend"
 DURABLE = ("fsync", "full_page_writes")
 
 
-@register()
+@register("mail")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """The settings alone, on every start."""
-    return [*_infrastructure(), *_backends(), *_addresses(), *_lease()]
+    """The settings alone, on every start. Values of no use come alone: no other check can be made."""
+    if useless := list(_values()):
+        return useless
+    return [*_infrastructure(), *_celery(), *_backends(), *_addresses(), *_lease()]
 
 
 @register(deploy=True)
 def check_redirection(**_: Any) -> list[CheckMessage]:
     """With `check --deploy`: no customer's mail goes to a staging address."""
-    if not settings.MAIL_REDIRECT_TO:
+    if any(_values()) or not settings.MAIL_REDIRECT_TO:
         return []
     return [
         Caution(
@@ -47,35 +54,49 @@ def check_durability(*, databases: Sequence[str] | None = None, **_: Any) -> lis
     return [warning for alias in databases or [] for warning in _durability(alias)]
 
 
+def _values() -> Iterator[CheckMessage]:
+    for name, setting in declared().items():
+        try:
+            setting.__get__(settings)
+        except ImproperlyConfigured as error:
+            hint = f"Set {name} to a value as described, or remove it for the default."
+            yield Error(str(error), hint=hint, id="mail.E009")
+
+
 def _infrastructure() -> Iterator[CheckMessage]:
     if connections["default"].vendor not in ("postgresql", "sqlite"):
         yield Error(
             "The database is neither PostgreSQL nor SQLite.",
-            hint="Set DATABASE_URL to postgres://user:password@host:5432/name.",
+            hint="Set the engine of DATABASES to django.db.backends.postgresql.",
             id="mail.E001",
         )
-    if settings.CELERY_BROKER_URL.startswith("filesystem:") and not settings.DEBUG:
+
+
+def _celery() -> Iterator[CheckMessage]:
+    if not celery.is_configured(current_app):
+        yield Error(
+            "The Celery app has no queues for mail, so no worker would deliver any.",
+            hint="Set up the app with mail.celery.configure(app), and import it in the project's "
+            "__init__.py.",
+            id="mail.E010",
+        )
+    elif str(current_app.conf.broker_url).startswith(FILES) and not django_settings.DEBUG:
         yield Error(
             "The broker is made of files, which serve one machine and no production.",
-            hint="Set BROKER_URL to amqp://user:password@host:5672/vhost.",
+            hint="Set the URL of the broker to amqp://user:password@host:5672/vhost.",
             id="mail.E002",
-        )
-    if settings.MAIL_CATCHER and not settings.DEBUG:
-        yield Error(
-            "The mail catcher is on outside DEBUG: it is for trying Moa out.",
-            hint="Unset MAIL_CATCHER.",
-            id="mail.E008",
         )
 
 
 def _backends() -> Iterator[CheckMessage]:
-    if settings.EMAIL_BACKEND != OUTBOX:
+    if django_settings.EMAIL_BACKEND != OUTBOX:
         yield Error(
             "EMAIL_BACKEND is not the outbox: send_mail() would speak SMTP inside the request.",
             hint=f"Set EMAIL_BACKEND to {OUTBOX!r}; what workers send with is MAIL_BACKEND.",
             id="mail.E003",
         )
     if not settings.MAIL_BACKEND:
+        yield from _certificates()
         return
     try:
         backend = import_string(settings.MAIL_BACKEND)
@@ -89,8 +110,17 @@ def _backends() -> Iterator[CheckMessage]:
     if isinstance(backend, type) and issubclass(backend, import_string(OUTBOX)):
         yield Error(
             "MAIL_BACKEND is the outbox itself: a worker would record each mail again, for ever.",
-            hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use EMAIL_URL.",
+            hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use MAIL_SERVERS.",
             id="mail.E005",
+        )
+
+
+def _certificates() -> Iterator[CheckMessage]:
+    if django_settings.EMAIL_SSL_CERTFILE or django_settings.EMAIL_SSL_KEYFILE:
+        yield Caution(
+            "EMAIL_SSL_CERTFILE and EMAIL_SSL_KEYFILE are not used: workers show no certificate.",
+            hint="Set MAIL_BACKEND to django.core.mail.backends.smtp.EmailBackend to use them.",
+            id="mail.W004",
         )
 
 
@@ -101,7 +131,7 @@ def _addresses() -> Iterator[CheckMessage]:
             hint="Set MAIL_REDIRECT_TO to one such as staging@shop.example, or to nothing.",
             id="mail.E006",
         )
-    if not _is_address(parseaddr(settings.DEFAULT_FROM_EMAIL)[1]):
+    if not _is_address(parseaddr(django_settings.DEFAULT_FROM_EMAIL)[1]):
         yield Error(
             "DEFAULT_FROM_EMAIL holds no mail address.",
             hint="Set DEFAULT_FROM_EMAIL to one such as: Shop <no-reply@shop.example>",

@@ -12,14 +12,21 @@ from mail.worker import batch_run, expansion
 from mail.worker.database import retry_while_unavailable
 from mail.worker.shutdown import is_out_of_time, is_stopping
 
+# A task is acknowledged when its work is on record, and goes back when its process dies before.
+SAFELY: dict[str, Any] = {
+    "acks_late": True,
+    "reject_on_worker_lost": True,
+    "serializer": "json",
+}
 
-@shared_task(name="mail.deliver_batch")
+
+@shared_task(name="mail.deliver_batch", ignore_result=True, **SAFELY)
 def deliver_batch(batch_id: int, **_: Any) -> None:
     """Deliver one Batch."""
     batch_run.deliver(batch_id, is_stopping=is_stopping, is_out_of_time=is_out_of_time)
 
 
-@shared_task(name="mail.expand_broadcast", ignore_result=False)
+@shared_task(name="mail.expand_broadcast", ignore_result=False, **SAFELY)
 def expand_broadcast(message_id: int, **_: Any) -> dict[str, int]:
     """Record recipients of a broadcast for about a second; the relay calls again.
 

@@ -4,14 +4,13 @@ With DEBUG=true everything has an embedded default: SQLite, a broker made of fil
 mail catcher. Without it, whatever production needs must be named.
 """
 
-from datetime import timedelta
+import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from mail.transport.config import Rate, SmtpServer
-from moa import databases, environment, logs, queues
+import mail.conf
+from mail.conf.smtp_server import SmtpServer
+from moa import databases, environment, logs
 from moa.environment import env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -117,42 +116,9 @@ BROKER_URLS = environment.broker_urls(
     )
 )
 CELERY_BROKER_URL = ";".join(BROKER_URLS)
-CELERY_BROKER_HEARTBEAT = 10
-CELERY_BROKER_CONNECTION_TIMEOUT = 4
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-    "confirm_publish": True,
-    "read_timeout": 10,
-    "write_timeout": 10,
-    "max_retries": 2,
-}
-if BROKER_URLS[0].startswith("filesystem:"):
-    broker_folder = Path(urlsplit(BROKER_URLS[0]).path)
-    CELERY_BROKER_URL = "filesystem://"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(broker_folder / "queue"),
-        "data_folder_out": str(broker_folder / "queue"),
-        "control_folder": str(broker_folder / "control"),
-        "polling_interval": 0.05,
-    }
-    for folder in ("queue", "control"):
-        (broker_folder / folder).mkdir(parents=True, exist_ok=True)
-CELERY_TASK_QUEUES = queues.QUEUES
 CELERY_TASK_DEFAULT_QUEUE = "mail.transactional"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_ACKS_LATE = True
-CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_BACKEND = "django-db"
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_WORKER_CONSUMER = "moa.worker:Consumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 
@@ -171,16 +137,8 @@ DEFAULT_FROM_EMAIL = from_environment(
     "DEFAULT_FROM_EMAIL", "the address mails come from", "모아 구독 <no-reply@moa.example>"
 )
 SERVER_EMAIL: str = env.str("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
-MAIL_BACKEND: str = env.str("MAIL_BACKEND", default="")
-MAIL_RATE = Rate.parse(env.str("MAIL_RATE", default=""), name="MAIL_RATE")
-MAIL_REDIRECT_TO: str = env.str("MAIL_REDIRECT_TO", default="")
-MAIL_LEASE = timedelta(seconds=environment.number("MAIL_LEASE", 8, minimum=2))
-MAIL_UNCERTAIN_WAIT = timedelta(seconds=environment.number("MAIL_UNCERTAIN_WAIT", 900, minimum=0))
-MAIL_BATCH_LIMIT = int(environment.number("MAIL_BATCH_LIMIT", 1000, minimum=1))
-MAIL_WINDOW = int(environment.number("MAIL_WINDOW", 32, minimum=1))
-MAIL_REPUBLISH_AFTER = timedelta(seconds=environment.number("MAIL_REPUBLISH_AFTER", 60, minimum=1))
-MAIL_RELAY_INTERVAL = environment.number("MAIL_RELAY_INTERVAL", 0.1, minimum=0.01)
-MAIL_CONTENT_LIMIT = int(environment.number("MAIL_CONTENT_LIMIT", 10_000_000, minimum=1000))
+MAIL_CONTENT_LIMIT: int
+vars().update(mail.conf.from_environ(os.environ))
 
 # The direct transport, for the error mails of the logging system: an outbox row would roll back
 # with the request that it reports.

@@ -19,12 +19,12 @@ from django.test.utils import override_settings
 
 from chaos.cells import HOLDS, Cell, Stands
 from mail import outbox
+from mail.conf.smtp_server import SmtpServer as Server
 from mail.kinds import Kind
 from mail.models import Attempt, Batch, Delivery, Lane, Transport
 from mail.relay import dispatch
 from mail.transport import smtp as mail_smtp
 from mail.transport import wire
-from mail.transport.config import SmtpServer as Server
 from mail.transport.replies import Phase
 from mail.worker import batch_run
 from mail.worker.slot import SLOT

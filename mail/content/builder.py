@@ -16,10 +16,11 @@ from email.message import Message as MimeMessage
 from email.utils import getaddresses, parseaddr
 from functools import lru_cache
 
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.core.mail import EmailMessage
 from django.core.mail.message import EmailAlternative, EmailMultiAlternatives, sanitize_address
 
+from mail.conf import settings
 from mail.content.addresses import InvalidAddress, normalise
 from mail.content.placeholders import for_html, for_people
 
@@ -192,7 +193,7 @@ def _name_boundaries(message: MimeMessage) -> None:
 def envelope_sender(email: EmailMessage) -> str:
     """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
     _check_text("from", email.from_email)
-    return _bare_address(email.from_email, str(email.encoding or settings.DEFAULT_CHARSET))
+    return _bare_address(email.from_email, str(email.encoding or django_settings.DEFAULT_CHARSET))
 
 
 @lru_cache(maxsize=1000)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models.functions import Now
 
+from mail.conf import settings
 from mail.ledger import states
 from mail.ledger.states import State
 

@@ -3,12 +3,12 @@
 from typing import Self
 from uuid import UUID
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from mail.conf import settings
 from mail.models.message import Lane
 from mail.models.transport import Transport
 

@@ -7,12 +7,12 @@ people never becomes a million messages, and pause and cancel take effect at onc
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from mail import tasks
+from mail.conf import settings
 from mail.models import Batch, Broadcast, Delivery, Lane, Transport
 from mail.relay.due import due, skip_locked
 from mail.relay.publisher import Publisher

@@ -5,10 +5,10 @@ import random
 import threading
 import time
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
+from mail.conf import settings
 from mail.models import Lane
 from mail.relay import dispatch, maintenance, pending_work
 from mail.relay.flags import FlagPropagation

@@ -10,10 +10,10 @@ from functools import cache
 from itertools import compress
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Exists
 
+from mail.conf import settings
 from mail.models import Batch, Broadcast, Delivery, Lane, RelayLease
 
 LANES = list(Lane)

@@ -11,6 +11,8 @@ from typing import Any
 from celery import Task, current_app
 from kombu import Connection
 
+from mail.celery import queues
+
 WAIT = 5.0  # seconds for a connection, a write, a confirm
 AMQP_OPTIONS = {
     "confirm_publish": True,
@@ -83,8 +85,7 @@ class Publisher:
         self._establish()
 
     def _establish(self) -> None:
-        for queue in current_app.conf.task_queues:
-            queue.establish(self.connection)
+        queues.establish(self.connection)
 
     def _publish(self, task: Task[Any, Any], object_id: int, queue: str) -> None:
         checks: dict[str, Any] = {"mandatory": True, "timeout": WAIT, "confirm_timeout": WAIT}

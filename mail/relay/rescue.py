@@ -10,11 +10,11 @@ import time
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from mail.conf import settings
 from mail.ledger import changes, transitions
 from mail.ledger.database_server import server_started
 from mail.ledger.states import POISON, State, settlement

@@ -1,11 +1,10 @@
 """Connections: those that one slot of a worker keeps open between its Batches."""
 
-from django.conf import settings
-
+from mail.conf import settings
+from mail.conf.smtp_server import SmtpServer
 from mail.models import Lane
 from mail.transport.backend import BackendConnection
 from mail.transport.base import Connection
-from mail.transport.config import SmtpServer
 from mail.transport.smtp import SmtpConnection
 
 

@@ -11,8 +11,8 @@ import ssl
 
 from django.core.mail.utils import DNS_NAME
 
+from mail.conf.smtp_server import SmtpServer
 from mail.transport.base import Callbacks, Envelope
-from mail.transport.config import SmtpServer
 from mail.transport.replies import Phase, Reply
 from mail.transport.wire import ConnectionLost, Wire
 

@@ -13,8 +13,8 @@ import contextlib
 import re
 import time
 
+from mail.conf.smtp_server import SmtpServer
 from mail.transport.base import NO_CALLBACKS, Callbacks, Envelope, OutOfTime
-from mail.transport.config import SmtpServer
 from mail.transport.replies import Phase, Reply
 from mail.transport.session import NotOpened, Session
 from mail.transport.wire import CHUNK, ConnectionLost

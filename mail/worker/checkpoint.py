@@ -9,10 +9,10 @@ the disk, unless a mail of the Batch is of a kind that holds.
 from typing import Any, Protocol
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
+from mail.conf import settings
 from mail.models import Batch
 from mail.worker.checkpoint_sql import CheckpointSessions, PostgresWriter
 from mail.worker.lease import Lease, LeaseLost

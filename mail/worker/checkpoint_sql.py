@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
+
+from mail.conf import settings
 
 WRITE = """
     UPDATE mail_batch

@@ -11,10 +11,10 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F, Subquery
 from django.db.models.functions import Length, Now
 
+from mail.conf import settings
 from mail.ledger.database_server import server_started
 from mail.models import Batch, Delivery, Lane, Message, OnUncertain, Seconds
 from mail.worker import lease

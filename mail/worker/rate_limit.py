@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as daytime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from mail.conf import settings
+from mail.conf.rate import Rate
 from mail.models import Lane, Transport
-from mail.transport.config import Rate
 
 Clock = Callable[[], datetime]
 

@@ -6,8 +6,7 @@ a few at a time, so that a Batch of large ones is never in memory as a whole.
 
 from itertools import dropwhile
 
-from django.conf import settings
-
+from mail.conf import settings
 from mail.content.template import Skeleton
 from mail.models import Message
 from mail.transport.base import Envelope

@@ -21,10 +21,10 @@ class Bug:
 
 
 def _acknowledge_early() -> None:
+    from mail import tasks
     from mail.relay import dispatch
-    from moa.celery import app
 
-    app.conf.task_acks_late = False
+    tasks.deliver_batch.acks_late = False
     dispatch.republish = lambda *_: 0
 
 

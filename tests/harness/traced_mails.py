@@ -11,10 +11,10 @@ from django.db.models import F, QuerySet
 from django.test import override_settings
 
 from mail import audiences, kinds, outbox
+from mail.conf.smtp_server import SmtpServer as Server
 from mail.kinds import Kind
 from mail.models import Batch, Broadcast, Delivery, Lane, Message
 from mail.relay import dispatch
-from mail.transport.config import SmtpServer as Server
 from mail.worker import batch_run, expansion
 from mail.worker.slot import SLOT
 from tests.harness.smtp import SmtpServer

@@ -6,7 +6,7 @@ from typing import Any
 import amqp
 from kombu import Connection
 
-from moa.queues import QUEUES as MADE
+from mail.celery import queues
 
 QUEUES = ("mail.transactional", "mail.bulk", "mail.dead")
 
@@ -29,8 +29,7 @@ class Broker:
     def make_queues(self) -> None:
         """Make them as a relay that leads does, in a test that runs none."""
         with Connection(self.url) as connection:
-            for queue in MADE:
-                queue.establish(connection)
+            queues.establish(connection)
 
     def delete(self, queue: str) -> None:
         """Delete a queue with all that is in it, as somebody may do by hand."""

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import grimp
@@ -10,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mail.conf import from_environ
 from tests.unit.project import PROJECT, own_apps
 
 READMES = ["README.md", "README.ko.md"]
@@ -147,12 +150,22 @@ def test_the_readmes_say_the_same_in_two_languages():
 
 def test_every_variable_of_the_environment_is_documented():
     read_by_settings = dict(READ_FROM_ENVIRONMENT.findall(read("moa/settings.py")))
+    read_by_settings |= dict(defaults_of_mail())
     documented = {name: default.strip("` ") for name, default in ROW.findall(operations())}
 
     assert set(documented) == set(read_by_settings)
     for name, default in read_by_settings.items():
         if default:
             assert float(documented[name]) == float(default), name
+
+
+def defaults_of_mail() -> Iterator[tuple[str, str]]:
+    """What mail's own settings are by default, as an environment would write it."""
+    for name, default in from_environ({}).items():
+        if isinstance(default, timedelta):
+            yield name, str(default.total_seconds())
+        else:
+            yield name, str(default) if isinstance(default, int | float) else ""
 
 
 def operations() -> str:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from django.utils.translation.template import templatize
 
 from tests.unit.project import PROJECT, own_apps
-
-CATALOGUE = PROJECT / "locale" / "ko" / "LC_MESSAGES" / "django.po"
 
 SINGULAR_AT = {"_": 0, "gettext": 0, "gettext_lazy": 0, "ngettext": 0, "ngettext_lazy": 0}
 WITH_CONTEXT = {"pgettext": 1, "pgettext_lazy": 1, "npgettext": 1, "npgettext_lazy": 1}
@@ -19,10 +18,30 @@ ENTRY = re.compile(r"^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ", re.MULTI
 PLACEHOLDER = re.compile(r"%\(\w+\)|\{\w*\}|%[sd]")
 
 
-def written() -> dict[str, str]:
-    """Every msgid of the catalogue with its translation; fuzzy ones count as none."""
+def catalogues() -> dict[str, list[Path]]:
+    """Each folder of translations, and those of the apps whose texts they are.
+
+    An app with a folder of its own is translated there, all others in the project's.
+    """
+    found: dict[str, list[Path]] = {"locale": []}
+    for app in map(Path, (app.path for app in own_apps())):
+        folder = app / "locale"
+        name = str(folder.relative_to(PROJECT)) if folder.is_dir() else "locale"
+        found.setdefault(name, []).append(app)
+    return found
+
+
+CATALOGUES = catalogues()
+
+
+def catalogue(locale: str) -> Path:
+    return PROJECT / locale / "ko" / "LC_MESSAGES" / "django.po"
+
+
+def written(locale: str) -> dict[str, str]:
+    """Every msgid of a catalogue with its translation; fuzzy ones count as none."""
     found = {}
-    for block in CATALOGUE.read_text(encoding="utf-8").split("\n\n"):
+    for block in catalogue(locale).read_text(encoding="utf-8").split("\n\n"):
         lines = [line for line in block.splitlines() if line and not line.startswith("#")]
         if not lines or re.search(r"^#,.*fuzzy", block, re.MULTILINE):
             continue
@@ -36,14 +55,14 @@ def unquoted(lines: str) -> str:
     return "".join(ast.literal_eval(line) for line in lines.splitlines())
 
 
-def used() -> Iterator[tuple[str, str]]:
-    """Every msgid in the code and the templates of our apps, and where it stands."""
-    for folder in (Path(app.path) for app in own_apps()):
-        for file in sorted(folder.rglob("*.py")):
+def used(apps: list[Path]) -> Iterator[tuple[str, str]]:
+    """Every msgid in the code and the templates of these apps, and where it stands."""
+    for app in apps:
+        for file in sorted(app.rglob("*.py")):
             if "migrations" not in file.parts:
                 for msgid in msgids(file.read_text(encoding="utf-8")):
                     yield msgid, str(file.relative_to(PROJECT))
-        for file in sorted(folder.rglob("templates/**/*.*")):
+        for file in sorted(app.rglob("templates/**/*.*")):
             for call in CALL.findall(templatize(file.read_text(encoding="utf-8"))):
                 for msgid in msgids(call):
                     yield msgid, str(file.relative_to(PROJECT))
@@ -57,22 +76,27 @@ def msgids(source: str) -> Iterator[str]:
                 yield node.args[at].value
 
 
-def test_every_text_has_a_korean_translation():
-    translations = written()
+@pytest.mark.parametrize(("locale", "apps"), CATALOGUES.items())
+def test_every_text_has_a_korean_translation(locale, apps):
+    translations = written(locale)
 
-    missing = {f"{msgid!r} ({place})" for msgid, place in used() if not translations.get(msgid)}
+    missing = {
+        f"{msgid!r} ({place})" for msgid, place in used(apps) if not translations.get(msgid)
+    }
 
     assert not missing
 
 
-def test_nothing_is_translated_that_nobody_reads_any_more():
-    read = {msgid for msgid, _ in used()}
+@pytest.mark.parametrize(("locale", "apps"), CATALOGUES.items())
+def test_nothing_is_translated_that_nobody_reads_any_more(locale, apps):
+    read = {msgid for msgid, _ in used(apps)}
 
-    assert set(written()) - read == {""}
+    assert set(written(locale)) - read == {""}
 
 
-def test_a_translation_keeps_the_placeholders():
-    entries = {msgid: translation for msgid, translation in written().items() if msgid}
+@pytest.mark.parametrize("locale", CATALOGUES)
+def test_a_translation_keeps_the_placeholders(locale):
+    entries = {msgid: translation for msgid, translation in written(locale).items() if msgid}
 
     differing = {
         msgid
@@ -83,15 +107,15 @@ def test_a_translation_keeps_the_placeholders():
     assert not differing
 
 
-def test_the_compiled_catalogue_is_the_written_one():
-    with CATALOGUE.with_suffix(".mo").open("rb") as compiled:
-        catalogue = gettext.GNUTranslations(compiled)
+@pytest.mark.parametrize("locale", CATALOGUES)
+def test_the_compiled_catalogue_is_the_written_one(locale):
+    with catalogue(locale).with_suffix(".mo").open("rb") as compiled:
+        found = gettext.GNUTranslations(compiled)
 
     differing = {
         msgid
-        for msgid, translation in written().items()
-        if msgid
-        and translation not in (catalogue.gettext(msgid), catalogue.ngettext(msgid, "", 2))
+        for msgid, translation in written(locale).items()
+        if msgid and translation not in (found.gettext(msgid), found.ngettext(msgid, "", 2))
     }
 
     assert not differing

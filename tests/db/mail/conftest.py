@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
+from mail.conf.smtp_server import SmtpServer as Server
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
-from mail.transport.config import SmtpServer as Server
 from mail.worker.slot import SLOT, Pace
 from tests.db.mail.delivering import Script
 from tests.harness.smtp import SmtpServer

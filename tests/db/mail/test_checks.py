@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.core.checks import registry
 from django.db import connection, connections
 
@@ -12,16 +13,20 @@ OUTBOX = "mail.backends.OutboxBackend"
 
 
 @pytest.fixture(autouse=True)
-def production(settings):
+def production(settings, monkeypatch):
     """Settings with which nothing is wrong; the test run itself has another EMAIL_BACKEND."""
     settings.DEBUG = False
-    settings.CELERY_BROKER_URL = "amqp://guest:guest@broker.example:5672//"
-    settings.MAIL_CATCHER = False
+    carried_by(monkeypatch, "amqp://guest:guest@broker.example:5672//")
     settings.EMAIL_BACKEND = OUTBOX
     settings.MAIL_BACKEND = ""
     settings.MAIL_REDIRECT_TO = ""
     settings.DEFAULT_FROM_EMAIL = "모아 구독 <no-reply@shop.example>"
     settings.MAIL_LEASE = timedelta(seconds=8)
+
+
+def carried_by(monkeypatch, url: str) -> None:
+    """Let the Celery app name this broker."""
+    monkeypatch.setitem(current_app.conf, "broker_url", url)
 
 
 def found() -> list[str]:
@@ -32,10 +37,9 @@ def test_settings_for_production_have_no_fault():
     assert found() == []
 
 
-def test_the_embedded_default_has_no_fault(settings):
+def test_the_embedded_default_has_no_fault(settings, monkeypatch):
     settings.DEBUG = True
-    settings.CELERY_BROKER_URL = "filesystem://"
-    settings.MAIL_CATCHER = True
+    carried_by(monkeypatch, "filesystem:///var/broker")
 
     assert found() == []
 
@@ -49,22 +53,46 @@ def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("CELERY_BROKER_URL", "filesystem://", "mail.E002"),
         ("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend", "mail.E003"),
         ("MAIL_BACKEND", "anymail.backends.nowhere.EmailBackend", "mail.E004"),
         ("MAIL_BACKEND", "nonsense", "mail.E004"),
         ("MAIL_REDIRECT_TO", "staging", "mail.E006"),
         ("DEFAULT_FROM_EMAIL", "모아 구독", "mail.E007"),
         ("DEFAULT_FROM_EMAIL", "webmaster@localhost", "mail.E007"),
-        ("MAIL_CATCHER", True, "mail.E008"),
         ("MAIL_REDIRECT_TO", "staging@shop.example", "mail.W002"),
         ("MAIL_LEASE", timedelta(seconds=2), "mail.W003"),
+        ("MAIL_LEASE", "soon", "mail.E009"),
+        ("MAIL_WINDOW", 0, "mail.E009"),
+        ("MAIL_RATE", "fast", "mail.E009"),
+        ("MAIL_SERVERS", "http://smtp.example", "mail.E009"),
+        ("EMAIL_SSL_CERTFILE", "/etc/ssl/client.pem", "mail.W004"),
     ],
 )
 def test_a_setting_that_would_lose_or_misdirect_mail_is_told(settings, name, value, expected):
     setattr(settings, name, value)
 
     assert expected in found()
+
+
+def test_a_broker_of_files_in_production_is_refused(monkeypatch):
+    carried_by(monkeypatch, "filesystem:///var/broker")
+
+    assert found() == ["mail.E002"]
+
+
+def test_a_celery_app_without_queues_for_mail_is_refused(monkeypatch):
+    monkeypatch.setitem(current_app.conf, "task_queues", None)
+
+    assert found() == ["mail.E010"]
+
+
+def test_a_password_is_not_shown(settings):
+    settings.MAIL_SERVERS = {"transactional": "smtp://user:hunter2@host:99999"}
+
+    (fault,) = checks.check_settings()
+
+    assert fault.id == "mail.E009"
+    assert "hunter2" not in f"{fault.msg} {fault.hint}"
 
 
 def test_a_backend_that_records_mails_again_is_refused(settings):
@@ -79,8 +107,8 @@ def test_a_backend_that_sends_is_accepted(settings):
     assert found() == []
 
 
-def test_every_fault_is_told_with_what_to_set(settings):
-    settings.CELERY_BROKER_URL = "filesystem://"
+def test_every_fault_is_told_with_what_to_set(settings, monkeypatch):
+    carried_by(monkeypatch, "filesystem:///var/broker")
     settings.MAIL_REDIRECT_TO = "staging"
     settings.DEFAULT_FROM_EMAIL = ""
 

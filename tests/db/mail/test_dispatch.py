@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mail import outbox, tasks
+from mail.conf.rate import Rate
 from mail.models import Batch, Broadcast, Delivery, Lane, Message, Transport
 from mail.relay import dispatch
 from mail.relay.publisher import BrokerUnavailable
-from mail.transport.config import Rate
 from mail.worker import claims, expansion
 from tests.db.mail.delivering import row, send
 from tests.db.mail.threads import in_threads

@@ -7,8 +7,9 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from mail.conf.rate import Rate
+from mail.conf.smtp_server import SmtpServer
 from mail.models import Lane, Transport
-from mail.transport.config import Rate, SmtpServer
 from mail.worker import rate_limit
 from mail.worker.lease import Lease
 from mail.worker.rate_limit import Places, RateLimit

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from mail.conf.smtp_server import SmtpServer as Server
 from mail.transport import wire
 from mail.transport.base import Envelope, OutOfTime
-from mail.transport.config import SmtpServer as Server
 from mail.transport.replies import Phase, Reply
 from mail.transport.smtp import SmtpConnection
 from tests.harness import smtp_dialogue

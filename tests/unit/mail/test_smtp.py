@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from mail.conf.smtp_server import SmtpServer as Server
 from mail.transport import smtp as mail_smtp
 from mail.transport import wire
 from mail.transport.base import Envelope
 from mail.transport.classification import Outcome, classify
-from mail.transport.config import SmtpServer as Server
 from mail.transport.replies import Phase, Reply
 from mail.transport.smtp import SmtpConnection
 from tests.harness import smtp_dialogue

@@ -3,23 +3,21 @@
 import pytest
 from kombu import Connection
 
-from moa.queues import DEAD_QUEUE, QUEUES, is_missing
+from mail.celery.queues import DEAD_QUEUE, QUEUES, establish, is_missing
 from tests.integration.broker import Broker
-from tests.integration.conftest import broker, spare_vhosts  # noqa: F401
 
 
 @pytest.mark.rabbitmq
-def test_a_lane_is_established_with_the_place_its_dead_tasks_go(broker: Broker):  # noqa: F811
+def test_a_lane_is_established_with_the_place_its_dead_tasks_go(broker: Broker):
     with Connection(broker.url) as connection:
         for _ in range(2):
-            for queue in QUEUES:
-                queue.establish(connection)
+            establish(connection)
 
         assert not any(is_missing(queue, connection) for queue in (*QUEUES, DEAD_QUEUE))
 
 
 @pytest.mark.rabbitmq
-def test_workers_declare_nothing(broker: Broker):  # noqa: F811
+def test_workers_declare_nothing(broker: Broker):
     with Connection(broker.url) as connection:
         for queue in QUEUES:
             queue(connection.default_channel).declare()

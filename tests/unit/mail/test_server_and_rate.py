@@ -3,7 +3,8 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from mail.transport.config import Rate, SmtpServer
+from mail.conf.rate import Rate
+from mail.conf.smtp_server import SmtpServer
 
 
 @pytest.mark.parametrize(

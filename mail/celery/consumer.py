@@ -1,4 +1,8 @@
-"""The Celery consumer as Moa runs it, so that a plain `celery -A moa worker` is right."""
+"""The consumer of a mail worker, so that a plain `celery worker` is right.
+
+It leans on what Celery does not promise: the names of the consumer's steps, its constructor and
+`ensure_connected`. Nothing else of Moa does.
+"""
 
 from functools import partial
 from typing import Any, ClassVar

@@ -41,15 +41,23 @@ class LaneQueue(Queue):
             return self.name
         return super().declare(nowait=nowait, channel=channel)
 
-    def establish(self, connection: Any) -> None:
-        """Make the queue if it is missing, and before it the place its dead tasks go.
 
-        To a missing exchange nothing is dead-lettered, and at least once means: kept until it can.
-        """
-        channel: Any = connection.default_channel
-        for queue in (DEAD_QUEUE, self):
-            if not isinstance(connection.transport, PyAmqp) or is_missing(queue, connection):
-                Queue.declare(queue(channel))
+def lane_queue(name: str) -> Queue:
+    return LaneQueue(name, MAIL, routing_key=name, queue_arguments=WITH_DEAD_LETTERS)
+
+
+QUEUES = [lane_queue("mail.transactional"), lane_queue("mail.bulk")]
+
+
+def establish(connection: Any) -> None:
+    """Make the queues that are missing, first of all the place where dead tasks go.
+
+    To a missing exchange nothing is dead-lettered, and at least once means: kept until it can.
+    """
+    speaks_amqp = isinstance(connection.transport, PyAmqp)
+    for queue in (DEAD_QUEUE, *QUEUES):
+        if not speaks_amqp or is_missing(queue, connection):
+            Queue.declare(queue(connection.default_channel))
 
 
 def is_missing(queue: Queue, connection: Any) -> bool:
@@ -61,10 +69,3 @@ def is_missing(queue: Queue, connection: Any) -> bool:
         return True
     channel.close()
     return False
-
-
-def lane_queue(name: str) -> Queue:
-    return LaneQueue(name, MAIL, routing_key=name, queue_arguments=WITH_DEAD_LETTERS)
-
-
-QUEUES = [lane_queue("mail.transactional"), lane_queue("mail.bulk")]
