@@ -1,8 +1,8 @@
-"""Content: from an EmailMessage to the bytes that leave.
+"""From an EmailMessage to the octets that are stored and sent.
 
-The MIME of a Message is built once, when it is recorded: that is the validation, the parity with
-Django's own SMTP backend, and what the SHA-256 of the record vouches for. A broadcast is built
-with placeholders; `mail.content.template` fills them for one recipient.
+The MIME of a Message is built once, when it is recorded. That validates the mail, and makes it
+equal what Django's own SMTP backend would send; the SHA-256 on record is taken of these octets.
+A broadcast is built with placeholders, which `mail.content.template` fills for each recipient.
 """
 
 import copy
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message as MimeMessage
-from email.utils import getaddresses, parseaddr
+from email.utils import getaddresses
 from functools import lru_cache
 
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.core.mail.message import EmailAlternative, EmailMultiAlternatives, sanitize_address
+from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 
 from mail.content.addresses import InvalidAddress, normalise
+from mail.content.mime import INSTALLED
 from mail.content.placeholders import for_html, for_people
 
 HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
@@ -163,9 +163,9 @@ def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
 
 
 def _serialise(email: EmailMessage) -> bytes:
-    message = email.message()
+    message = INSTALLED.tree(email)
     _name_boundaries(message)
-    mime = message.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+    mime = INSTALLED.octets(message)
     if len(mime) > settings.MAIL_CONTENT_LIMIT:
         raise InvalidMail(
             f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
@@ -197,7 +197,7 @@ def envelope_sender(email: EmailMessage) -> str:
 
 @lru_cache(maxsize=1000)
 def _bare_address(sender: str, encoding: str) -> str:
-    address = parseaddr(sanitize_address(sender, encoding))[1]
+    address = INSTALLED.bare_address(sender, encoding)
     if "@" not in address:
         raise InvalidMail(f"from: {sender[:80]!r} is not an address")
     return address

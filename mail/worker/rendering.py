@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from mail.content.template import Skeleton
+from mail.content.template import CompiledTemplate
 from mail.models import Message
 from mail.transport.base import Envelope
 from mail.worker.claims import Bound, Claim
@@ -21,7 +21,7 @@ class ContentErased(LookupError):
     """The content was erased when its time was over; nothing is left to send."""
 
 
-_latest: dict[UUID, Skeleton] = {}
+_latest: dict[UUID, CompiledTemplate] = {}
 """The broadcast this process sent last, which it most likely goes on with. Content never changes.
 
 Once erased it is not sent any more; it is forgotten with the next broadcast or the process.
@@ -33,7 +33,7 @@ class Copies:
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
-        self.skeletons: dict[int, Skeleton] = {}
+        self.skeletons: dict[int, CompiledTemplate] = {}
         self.contents: dict[int, bytes] = {}
         self.made: tuple[int, Envelope] | None = None
         self.redirect_to = settings.MAIL_REDIRECT_TO
@@ -50,7 +50,7 @@ class Copies:
     def _make(self, delivery: Bound) -> Envelope:
         message = self.claim.messages[delivery.message_id]
         if message.personal:
-            content = self._skeleton(message).fill(
+            content = self._skeleton(message).render(
                 name=delivery.name,
                 address=delivery.address,
                 message_id=message.message_id_for(delivery.pk),
@@ -63,17 +63,17 @@ class Copies:
             content=content,
         )
 
-    def _skeleton(self, message: Message) -> Skeleton:
+    def _skeleton(self, message: Message) -> CompiledTemplate:
         if message.pk not in self.skeletons:
             self.skeletons[message.pk] = self._kept(message) or self._cut(message)
         return self.skeletons[message.pk]
 
-    def _kept(self, message: Message) -> Skeleton | None:
+    def _kept(self, message: Message) -> CompiledTemplate | None:
         return None if message.erased_at else _latest.get(message.uuid)
 
-    def _cut(self, message: Message) -> Skeleton:
+    def _cut(self, message: Message) -> CompiledTemplate:
         stored = self._stored(message)
-        skeleton = Skeleton(stored)
+        skeleton = CompiledTemplate(stored)
         if len(stored) <= READ_AHEAD:
             _latest.clear()
             _latest[message.uuid] = skeleton
