@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from email.utils import parseaddr
 from typing import Any
 
+import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
@@ -14,6 +15,7 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from mail.content.addresses import InvalidAddress, normalise
+from mail.transport.config import LANES, SmtpServer
 from mail.transport.session import CONNECT_PATIENCE
 from mail.transport.wire import WAKE
 
@@ -24,7 +26,7 @@ DURABLE = ("fsync", "full_page_writes")
 @register()
 def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings alone, on every start."""
-    return [*_infrastructure(), *_backends(), *_addresses(), *_lease()]
+    return [*_infrastructure(), *_default_backend(), *_transports(), *_addresses(), *_lease()]
 
 
 @register(deploy=True)
@@ -68,27 +70,59 @@ def _infrastructure() -> Iterator[CheckMessage]:
         )
 
 
-def _backends() -> Iterator[CheckMessage]:
-    if settings.EMAIL_BACKEND != OUTBOX:
+def _default_backend() -> Iterator[CheckMessage]:
+    """Django's default mailer: MAILERS where Django has it and it is set, else EMAIL_BACKEND."""
+    if django.VERSION >= (6, 1) and hasattr(settings, "MAILERS"):
+        name, backend = "MAILERS['default']", settings.MAILERS.get("default", {}).get("BACKEND")
+    else:
+        name, backend = "EMAIL_BACKEND", settings.EMAIL_BACKEND
+    if backend != OUTBOX:
         yield Error(
-            "EMAIL_BACKEND is not the outbox: send_mail() would speak SMTP inside the request.",
-            hint=f"Set EMAIL_BACKEND to {OUTBOX!r}; what workers send with is MAIL_BACKEND.",
+            f"{name} is not the outbox: send_mail() would speak SMTP inside the request.",
+            hint=f"Set {name} to {OUTBOX!r}; what workers send with is MAIL_TRANSPORTS.",
             id="mail.E003",
         )
-    if not settings.MAIL_BACKEND:
-        return
+
+
+def _transports() -> Iterator[CheckMessage]:
+    for lane in LANES:
+        config = settings.MAIL_TRANSPORTS.get(lane)
+        if config is None or config.keys() - {"BACKEND", "OPTIONS"}:
+            yield Error(
+                f"MAIL_TRANSPORTS[{lane!r}] is missing or holds more than BACKEND and OPTIONS.",
+                hint=f"Set MAIL_TRANSPORTS[{lane!r}] in the shape of an entry of Django's MAILERS.",
+                id="mail.E009",
+            )
+        elif "BACKEND" in config:
+            yield from _transport_backend(config["BACKEND"])
+        else:
+            yield from _smtp_options(lane, config.get("OPTIONS", {}))
+
+
+def _smtp_options(lane: str, options: dict[str, Any]) -> Iterator[CheckMessage]:
     try:
-        backend = import_string(settings.MAIL_BACKEND)
+        SmtpServer.from_options(**options)
+    except TypeError as error:
+        yield Error(
+            f"MAIL_TRANSPORTS[{lane!r}] has wrong OPTIONS for SMTP: {error}",
+            hint="Set host, port, username, password, use_tls or use_ssl.",
+            id="mail.E009",
+        )
+
+
+def _transport_backend(path: str) -> Iterator[CheckMessage]:
+    try:
+        backend = import_string(path)
     except ImportError as error:
         yield Error(
-            f"MAIL_BACKEND cannot be imported: {error}",
+            f"The backend of a transport cannot be imported: {error}",
             hint="Set MAIL_BACKEND to the path of a Django e-mail backend, or to nothing.",
             id="mail.E004",
         )
         return
     if isinstance(backend, type) and issubclass(backend, import_string(OUTBOX)):
         yield Error(
-            "MAIL_BACKEND is the outbox itself: a worker would record each mail again, for ever.",
+            "A transport is the outbox itself: a worker would record each mail again, for ever.",
             hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use EMAIL_URL.",
             id="mail.E005",
         )

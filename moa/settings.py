@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mail.transport.config import Rate, SmtpServer
+import django
+
+from mail.transport.config import Rate, SmtpServer, transports
 from moa import databases, environment, logs, queues
 from moa.environment import env
 
@@ -157,21 +159,19 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 
 # Mail: what the processes of Moa are told about mail stands under this heading.
-EMAIL_BACKEND = "mail.backends.OutboxBackend"
+OUTBOX, DIRECT = "mail.backends.OutboxBackend", "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_URL = from_environment(
     "EMAIL_URL", "smtp://host:port, smtp+tls://user:password@host:587", "smtp://127.0.0.1:1025"
 )
-MAIL_SERVERS = {
-    "transactional": SmtpServer.parse(EMAIL_URL, name="EMAIL_URL"),
-    "bulk": SmtpServer.parse(
-        env.str("EMAIL_URL_BULK", default="") or EMAIL_URL, name="EMAIL_URL_BULK"
-    ),
-}
+MAIL_TRANSPORTS = transports(
+    url=EMAIL_URL,
+    bulk_url=env.str("EMAIL_URL_BULK", default=""),
+    backend=env.str("MAIL_BACKEND", default=""),
+)
 DEFAULT_FROM_EMAIL = from_environment(
     "DEFAULT_FROM_EMAIL", "the address mails come from", "모아 구독 <no-reply@moa.example>"
 )
 SERVER_EMAIL: str = env.str("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
-MAIL_BACKEND: str = env.str("MAIL_BACKEND", default="")
 MAIL_RATE = Rate.parse(env.str("MAIL_RATE", default=""), name="MAIL_RATE")
 MAIL_REDIRECT_TO: str = env.str("MAIL_REDIRECT_TO", default="")
 MAIL_LEASE = timedelta(seconds=environment.number("MAIL_LEASE", 8, minimum=2))
@@ -182,14 +182,24 @@ MAIL_REPUBLISH_AFTER = timedelta(seconds=environment.number("MAIL_REPUBLISH_AFTE
 MAIL_RELAY_INTERVAL = environment.number("MAIL_RELAY_INTERVAL", 0.1, minimum=0.01)
 MAIL_CONTENT_LIMIT = int(environment.number("MAIL_CONTENT_LIMIT", 10_000_000, minimum=1000))
 
-# The direct transport, for the error mails of the logging system: an outbox row would roll back
-# with the request that it reports.
-direct = MAIL_SERVERS["transactional"]
-EMAIL_HOST, EMAIL_PORT = direct.host, direct.port
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = direct.user, direct.password
-EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = direct.starttls, direct.implicit_tls, 10
-ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
-LOGGING = logs.configuration(env.str("LOG_LEVEL", default="INFO"))
+# Django's own mail: everything goes through the outbox but the error mails of the logging system,
+# whose row would roll back with the request that they report. They go out directly.
+admins: list[str] = env.list("ADMINS", default=[])
+server = SmtpServer.parse(EMAIL_URL, name="EMAIL_URL")
+if django.VERSION >= (6, 1):
+    direct = {"BACKEND": DIRECT, "OPTIONS": server.options() | {"timeout": 10}}
+    direct["OPTIONS"]["fail_silently"] = True  # as the log handler does of itself before 6.1
+    MAILERS = {"default": {"BACKEND": OUTBOX}, "direct": direct}
+    ADMINS: list[Any] = admins
+    handler = {"using": "direct"}
+else:
+    EMAIL_BACKEND = OUTBOX
+    EMAIL_HOST, EMAIL_PORT = server.host, server.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = server.user, server.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = server.starttls, server.implicit_tls, 10
+    ADMINS = [("", address) for address in admins]
+    handler = {"email_backend": DIRECT}
+LOGGING = logs.configuration(env.str("LOG_LEVEL", default="INFO"), direct=handler)
 
 # HTTP API
 REST_FRAMEWORK = {

@@ -1,4 +1,15 @@
-"""Which SMTP server, how to log in there, how fast it may be used: EMAIL_URL and MAIL_RATE."""
+"""Where each lane's mails go and how fast: MAIL_TRANSPORTS, EMAIL_URL and MAIL_RATE.
+
+MAIL_TRANSPORTS has the shape of Django's MAILERS, with a lane in place of an alias:
+
+    MAIL_TRANSPORTS = {
+        "transactional": {"OPTIONS": {"host": "smtp.example", "port": 587, "use_tls": True}},
+        "bulk": {"BACKEND": "anymail.backends.amazon_ses.EmailBackend", "OPTIONS": {}},
+    }
+
+Without a BACKEND it is an SMTP server, spoken to by `mail.transport.smtp`; a BACKEND is any Django
+e-mail backend, and OPTIONS what its class takes.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +19,8 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+LANES = ("transactional", "bulk")  # the values of Lane; settings cannot import models
 SCHEMES: dict[str, dict[str, Any]] = {
     "smtp": {"port": 25},
     "smtp+tls": {"port": 587, "starttls": True},
@@ -28,6 +41,38 @@ class SmtpServer:
 
     def __repr__(self) -> str:
         return f"SmtpServer({self.place})"
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        host: str,
+        port: int = 25,
+        username: str = "",
+        password: str = "",
+        use_tls: bool = False,
+        use_ssl: bool = False,
+    ) -> Self:
+        """The server that OPTIONS describe, in the names of Django's SMTP backend."""
+        return cls(
+            host=host,
+            port=port,
+            user=username,
+            password=password,
+            starttls=use_tls,
+            implicit_tls=use_ssl,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """The OPTIONS that describe this server."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "username": self.user,
+            "password": self.password,
+            "use_tls": self.starttls,
+            "use_ssl": self.implicit_tls,
+        }
 
     @cached_property
     def place(self) -> str:
@@ -57,6 +102,22 @@ class SmtpServer:
             password=unquote(parts.password or ""),
             **defaults | {"port": port or defaults["port"]},
         )
+
+
+def transports(*, url: str, bulk_url: str, backend: str) -> dict[str, dict[str, Any]]:
+    """MAIL_TRANSPORTS from the environment: EMAIL_URL, EMAIL_URL_BULK and MAIL_BACKEND.
+
+    `backend` takes the place of SMTP in both lanes; Django's own SMTP backend gets the server of
+    EMAIL_URL. Raises ImproperlyConfigured for a URL that cannot be read.
+    """
+    server = SmtpServer.parse(url, name="EMAIL_URL")
+    bulk = SmtpServer.parse(bulk_url or url, name="EMAIL_URL_BULK")
+    if backend:
+        options = server.options() if backend == DJANGO_SMTP else {}
+        return {lane: {"BACKEND": backend, "OPTIONS": options} for lane in LANES}
+    return {
+        lane: {"OPTIONS": one.options()} for lane, one in zip(LANES, (server, bulk), strict=True)
+    }
 
 
 RATE = re.compile(r"^(?P<count>\d+(\.\d+)?)/(?P<unit>[smhd])$")

@@ -8,7 +8,7 @@ from django.db import connection
 
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
 from mail.transport import connections
-from mail.transport.config import SmtpServer as Server
+from mail.transport.config import transports
 from mail.worker import batch_run, checkpoint, results
 from tests.db.mail.delivering import Script
 from tests.harness.smtp import SmtpServer
@@ -51,7 +51,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 @pytest.fixture
 def mail_server(smtp: SmtpServer, settings) -> Iterator[SmtpServer]:
     """The scripted SMTP server, as the server of both lanes."""
-    settings.MAIL_SERVERS = {lane: Server.parse(smtp.url, name="EMAIL_URL") for lane in Lane}
+    settings.MAIL_TRANSPORTS = transports(url=smtp.url, bulk_url="", backend="")
     yield smtp
     smtp.clear_rules()
     connections.close_all()

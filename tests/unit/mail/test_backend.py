@@ -15,6 +15,7 @@ from mail.content import builder
 from mail.transport.backend import BackendTransport, stored_email
 from mail.transport.base import Envelope
 from mail.transport.replies import Answer, Outcome, Phase, classify
+from tests.harness.mailers import SMTP
 from tests.harness.smtp import SmtpServer
 from tests.unit.mail.mails import receipt
 
@@ -214,9 +215,9 @@ def test_i11_a_mail_that_cannot_be_read_back_fails_alone(monkeypatch):
     )
 
 
-def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, settings):
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp.port
-    transport = BackendTransport("django.core.mail.backends.smtp.EmailBackend")
+def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer):
+    options = {"host": "127.0.0.1", "port": smtp.port}
+    transport = BackendTransport(SMTP, options=options)
     mail = envelope(rich())
 
     answer = transport.deliver(mail, Watch())
@@ -228,9 +229,9 @@ def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, se
 
 
 @pytest.mark.parametrize("name", ["console", "filebased", "locmem", "dummy"])
-def test_djangos_other_backends_take_the_mail(settings, tmp_path, name: str, capsys):
-    settings.EMAIL_FILE_PATH = tmp_path
-    transport = BackendTransport(f"django.core.mail.backends.{name}.EmailBackend")
+def test_djangos_other_backends_take_the_mail(tmp_path, name: str, capsys):
+    options = {"file_path": str(tmp_path)} if name == "filebased" else {}
+    transport = BackendTransport(f"django.core.mail.backends.{name}.EmailBackend", options=options)
 
     answer = transport.deliver(envelope(rich()), Watch())
 
@@ -300,6 +301,7 @@ def test_the_message_of_a_stored_mail_is_the_stored_bytes():
     message = stored_email(mail).message()
 
     assert message.as_bytes(linesep="\r\n") == mail.content
+    assert stored_email(mail).message(policy=policy.SMTP).as_bytes() == mail.content
     assert message.as_bytes() == mail.content.replace(b"\r\n", b"\n")
     assert message["X-Order"] == "42"
 

@@ -52,7 +52,8 @@ def test_a_child_forked_before_learns_of_it():
 
 
 def test_a_child_that_ends_leaves_its_servers(settings, monkeypatch):
-    settings.MAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    dummy = {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    settings.MAIL_TRANSPORTS = dict.fromkeys(Lane, dummy)
     closed: list[object] = []
     transport = connections.transport_for(Lane.BULK)
     monkeypatch.setattr(transport, "close", lambda: closed.append(transport))
@@ -66,7 +67,7 @@ def test_a_child_that_ends_leaves_its_servers(settings, monkeypatch):
 
 
 def test_lanes_with_one_server_share_its_connection(settings):
-    one, two = settings.MAIL_SERVERS.values()
+    one, two = settings.MAIL_TRANSPORTS.values()
     assert one == two
 
     shared = connections.transport_for(Lane.BULK) is connections.transport_for(Lane.TRANSACTIONAL)
