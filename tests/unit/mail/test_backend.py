@@ -2,6 +2,7 @@
 
 import smtplib
 from collections.abc import Iterator
+from email import policy
 from email.message import EmailMessage as Mime
 from typing import Any, ClassVar
 
@@ -309,7 +310,7 @@ def test_the_message_of_a_stored_mail_is_the_stored_bytes():
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60)
 
 
-@given(subject=words, body=st.lists(words, max_size=6))
+@given(subject=words, body=st.lists(words, min_size=1, max_size=6))
 def test_any_text_comes_back_as_it_was(subject: str, body: list[str]):
     original = receipt(subject=" ".join(subject.split()), body="\n".join([*body, ""]))
 
