@@ -9,7 +9,6 @@ import copy
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message as MimeMessage
 from email.utils import getaddresses
@@ -22,17 +21,13 @@ from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternati
 from mail.content.addresses import InvalidAddress, normalise
 from mail.content.mime import INSTALLED
 from mail.content.placeholders import for_html, for_people
+from mail.content.validation import RECIPIENTS, InvalidMail, check, check_text, header_texts
 
-HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
+__all__ = ["Content", "InvalidMail", "build", "build_personal", "envelope_sender", "recipients"]
+
 LINE_END = re.compile(rb"\r\n|\r|\n")
 HEADER_START = re.compile(rb"\r\n(?![ \t])")
-SURROGATE = re.compile("[\ud800-\udfff]")
-RECIPIENTS = ("to", "cc", "bcc")
 LINE_LIMIT = 998  # octets without CRLF, RFC 5322 §2.1.1
-
-
-class InvalidMail(ValueError):
-    """The mail cannot be sent as it is; the text names the field and what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +61,14 @@ def build(email: EmailMessage, *, message_id: str) -> Content:
     the recipients of a broadcast. Raises InvalidMail, and what Django raises for a mail it cannot
     build (ValueError, BadHeaderError among them).
     """
-    _check_headers(email)
-    _check_texts(email)
+    check(email)
     email = copy.copy(email)
     given = {name.lower(): str(value) for name, value in email.extra_headers.items()}
     if "message-id" in given:
         message_id = given["message-id"]
     else:
         email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
-    tree = INSTALLED.tree(email)
+    tree = _tree(email)
     mime = _serialise(tree)
     text, html = _readable(email)
     return Content(
@@ -130,9 +124,9 @@ def recipients(email: EmailMessage) -> tuple[list[str], int]:
 def envelope_sender(email: EmailMessage) -> str:
     """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it.
 
-    Raises InvalidMail, or ValueError for what is no address.
+    Raises InvalidMail if it is not one address.
     """
-    _check_text("from", email.from_email)
+    check_text("from", email.from_email)
     return _bare_address(email.from_email, str(email.encoding or settings.DEFAULT_CHARSET))
 
 
@@ -146,36 +140,15 @@ def _address(field: str, entry: str) -> str:
         raise InvalidMail(f"{field}: {error}") from None
 
 
-def _check_headers(email: EmailMessage) -> None:
-    for name in email.extra_headers:
-        if not HEADER_NAME.match(name):
-            raise InvalidMail(f"headers: {name!r} is no header name")
-        if name.lower() == "bcc":
-            raise InvalidMail("headers: Bcc would be shown to every recipient; use bcc=")
-
-
-def _check_texts(email: EmailMessage) -> None:
-    """Refuse what no mail can carry (RFC 5322 §2.1.2), which Django would send or swallow."""
-    for field, text in _texts(email):
-        _check_text(field, text)
-
-
-def _check_text(field: str, text: str) -> None:
-    if "\0" in text:
-        raise InvalidMail(f"{field}: a NUL character")
-    if half := SURROGATE.search(text):
-        raise InvalidMail(f"{field}: half of a surrogate pair, {half[0]!r}")
-
-
-def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
-    """Every text of a mail, with the field it stands in."""
-    yield "subject", str(email.subject)
-    for field in (*RECIPIENTS, "reply_to"):
-        yield from ((field, entry) for entry in getattr(email, field))
-    yield from ((name, str(value)) for name, value in email.extra_headers.items())
-    contents = [("text", email.body)]
-    contents += [("html", part[0]) for part in getattr(email, "alternatives", [])]
-    yield from ((field, content) for field, content in contents if isinstance(content, str))
+def _tree(email: EmailMessage) -> MimeMessage:
+    try:
+        return INSTALLED.tree(email)
+    except ValueError as error:
+        broken = (field for field, text in header_texts(email) if len(text.splitlines()) > 1)
+        field = next(broken, "")  # which Django names before 6.0 only
+        if field.lower() in str(error).lower():
+            raise
+        raise InvalidMail(f"{field}: {error}") from error
 
 
 def _serialise(tree: MimeMessage) -> bytes:
@@ -214,7 +187,10 @@ def _payload(leaf: MimeMessage) -> bytes:
 
 @lru_cache(maxsize=1000)
 def _bare_address(sender: str, encoding: str) -> str:
-    address = INSTALLED.bare_address(sender, encoding)
+    try:
+        address = INSTALLED.bare_address(sender, encoding)
+    except ValueError as error:
+        raise InvalidMail(f"from: {error}") from error
     if "@" not in address:
         raise InvalidMail(f"from: {sender[:80]!r} is not an address")
     return address
