@@ -73,7 +73,8 @@ def _infrastructure() -> Iterator[CheckMessage]:
 def _default_backend() -> Iterator[CheckMessage]:
     """Django's default mailer: MAILERS where Django has it and it is set, else EMAIL_BACKEND."""
     if django.VERSION >= (6, 1) and hasattr(settings, "MAILERS"):
-        name, backend = "MAILERS['default']", settings.MAILERS.get("default", {}).get("BACKEND")
+        mailers: dict[str, Any] = getattr(settings, "MAILERS")  # noqa: B009
+        name, backend = "MAILERS['default']", mailers.get("default", {}).get("BACKEND")
     else:
         name, backend = "EMAIL_BACKEND", settings.EMAIL_BACKEND
     if backend != OUTBOX:

@@ -187,14 +187,17 @@ MAIL_REPUBLISH_AFTER = timedelta(seconds=environment.number("MAIL_REPUBLISH_AFTE
 MAIL_RELAY_INTERVAL = environment.number("MAIL_RELAY_INTERVAL", 0.1, minimum=0.01)
 MAIL_CONTENT_LIMIT = int(environment.number("MAIL_CONTENT_LIMIT", 10_000_000, minimum=1000))
 
-# Django's own mail: everything goes through the outbox but the error mails of the logging system,
-# whose row would roll back with the request that they report. They go out directly.
+# Django's own mail goes through the outbox, but for the error mails of the logging system: their
+# row would roll back with the request that they report. They go out directly.
 admins: list[str] = env.list("ADMINS", default=[])
 server = SmtpServer.parse(EMAIL_URL, name="EMAIL_URL")
 if django.VERSION >= (6, 1):
-    direct = {"BACKEND": DIRECT, "OPTIONS": server.options() | {"timeout": 10}}
-    direct["OPTIONS"]["fail_silently"] = True  # as the log handler does of itself before 6.1
-    MAILERS = {"default": {"BACKEND": OUTBOX}, "direct": direct}
+    # Silently, as the log handler wants it of itself before 6.1.
+    options = server.options() | {"timeout": 10, "fail_silently": True}
+    MAILERS: dict[str, Any] = {
+        "default": {"BACKEND": OUTBOX},
+        "direct": {"BACKEND": DIRECT, "OPTIONS": options},
+    }
     ADMINS: list[Any] = admins
     handler = {"using": "direct"}
 else:
