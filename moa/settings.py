@@ -192,12 +192,9 @@ MAIL_CONTENT_LIMIT = int(environment.number("MAIL_CONTENT_LIMIT", 10_000_000, mi
 admins: list[str] = env.list("ADMINS", default=[])
 server = SmtpServer.parse(EMAIL_URL, name="EMAIL_URL")
 if django.VERSION >= (6, 1):
-    # Silently, as the log handler wants it of itself before 6.1.
-    options = server.options() | {"timeout": 10, "fail_silently": True}
-    MAILERS: dict[str, Any] = {
-        "default": {"BACKEND": OUTBOX},
-        "direct": {"BACKEND": DIRECT, "OPTIONS": options},
-    }
+    options = server.options() | {"timeout": 10, "fail_silently": True}  # as before 6.1
+    direct: dict[str, Any] = {"BACKEND": DIRECT, "OPTIONS": options}
+    MAILERS = {"default": {"BACKEND": OUTBOX}, "direct": direct}
     ADMINS: list[Any] = admins
     handler = {"using": "direct"}
 else:

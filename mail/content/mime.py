@@ -43,7 +43,7 @@ class Mime(ABC):
     plain_ascii: re.Pattern[str]
     """An ASCII name that needs quotes at most."""
     plain_words: re.Pattern[str]
-    """A name that is not ASCII and becomes one encoded word, if that is short enough."""
+    """A name that becomes one encoded word (RFC 2047), if that is short enough."""
 
     @abstractmethod
     def tree(self, email: EmailMessage) -> MimeMessage:
@@ -151,7 +151,7 @@ class ModernMime(Mime):
     quoted_width = longest_line
     base64_bias = 5
     plain_ascii = re.compile(r"[a-zA-Z0-9'_,.-]+(?: [a-zA-Z0-9'_,.-]+)*")
-    plain_words = re.compile(r"[^\W_]+")
+    plain_words = re.compile(r"{0}(?: {0})*".format(r"[a-zA-Z0-9]*[^\W_a-zA-Z0-9][^\W_]*"))
 
     def tree(self, email: EmailMessage) -> MimeMessage:
         build: Any = email.message  # `policy` is not an argument of Django 5.2's

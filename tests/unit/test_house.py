@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 PROJECT = Path(__file__).resolve().parents[2]
 READMES = ["README.md", "README.ko.md"]
-DOCUMENTS = [*READMES, "docs/architecture.md", "docs/operations.md"]
+DOCUMENTS = [*READMES, "docs/architecture.md", "docs/operations.md", "docs/parity.md"]
 
 LONGEST = 250
 MADE_HERE = {".venv/", "var/"}  # not in the repository
