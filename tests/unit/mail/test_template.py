@@ -1,5 +1,6 @@
 """One recipient's copy of a broadcast: exactly the name and the address, nothing else (I12)."""
 
+import base64
 import html
 import re
 from email import message_from_bytes
@@ -264,6 +265,35 @@ def test_no_line_grows_past_998_octets_and_no_character_is_cut(line: str, name: 
     assert max(len(one) for one in filled.split(b"\r\n")) <= 998
     shown = text(message_from_bytes(filled))
     assert "".join(shown.split()) == "".join(f"{line}{name}{name}끝".split())
+
+
+STORED = f"{NAME}님, {'아주 긴 줄입니다. ' * 40}\r\n{ADDRESS}\r\n"
+STORED_HEAD = (
+    'Content-Type: text/plain; charset="utf-8"\r\n'
+    "Content-Transfer-Encoding: {}\r\n"
+    "MIME-Version: 1.0\r\n"
+    "Subject: =?utf-8?b?7JWI64K0?=\r\n"
+    "From: shop@moa.example\r\n"
+    "Message-ID: <>\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("name", ["김철수", "Kim", "김 Kim", "가" * 90, "Kim\u200d"])
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("8bit", STORED.encode()), ("base64", base64.encodebytes(STORED.encode()))],
+    ids=["by 5.2", "by 6.1"],
+)
+def test_what_another_django_stored_is_rendered(encoding: str, body: bytes, name: str):
+    stored = STORED_HEAD.format(encoding).encode() + body.replace(b"\r\n", b"\n").replace(
+        b"\n", b"\r\n"
+    )
+
+    mail = fill(CompiledTemplate(stored), name=name)
+
+    assert recipient(mail) == (name, PLAIN["address"])
+    expected = STORED.replace(NAME, name).replace(ADDRESS, PLAIN["address"])
+    assert text(mail) == expected.replace("\r\n", "\n")
 
 
 def test_filling_the_same_again_gives_the_same_bytes():
