@@ -12,6 +12,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,28 +22,34 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
 CANNOT = 3  # the exit code of a machine that lacks something
+DJANGO = "MOA_DJANGO"  # the variable that names another version of Django than is pinned
 
 
 def environment(requirements: str, project: Path = PROJECT, folder: str = ".venv") -> Path:
     """The Python of `folder`, with what the requirements file names installed, pinned.
 
-    Installs only what changed since the last time. Ends the program with a sentence and exit
+    With MOA_DJANGO=6.1 that is `.venv-6.1`, with the pins of constraints-django-6.1.txt in place
+    of those they differ from. Installs only what changed since the last time. Ends the program with a sentence and exit
     code 3 when the machine lacks something.
     """
     if sys.version_info < NEEDED:
         cannot(too_old())
+    django = os.environ.get(DJANGO, "") if folder == ".venv" else ""
     lock = os.open(str(project), os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)  # bin/up and bin/test may start at the same time
+        if django:
+            changes = f"constraints-django-{django}.txt"
+            return prepared(requirements, project, project / f"{folder}-{django}", changes)
         return prepared(requirements, project, project / folder)
     finally:
         os.close(lock)
 
 
-def prepared(requirements: str, project: Path, folder: Path) -> Path:
+def prepared(requirements: str, project: Path, folder: Path, changes: str = "") -> Path:
     python = folder / "bin" / "python"
     stamp = folder / "moa.json"
-    wanted = wanted_stamp(requirements, project)
+    wanted = wanted_stamp(requirements, project, changes)
     found = read_stamp(stamp)
     if wanted.items() <= found.items() and python.exists():
         return python
@@ -50,16 +57,16 @@ def prepared(requirements: str, project: Path, folder: Path) -> Path:
         say(f"Moa: making {folder.name} with Python {wanted['python']} …")
         create(folder)
     stamp.unlink(missing_ok=True)
-    install(requirements, project, python)
+    install(requirements, project, python, changes)
     stamp.write_text(json.dumps(wanted), encoding="utf-8")
     return python
 
 
-def wanted_stamp(requirements: str, project: Path) -> dict[str, str]:
+def wanted_stamp(requirements: str, project: Path, changes: str = "") -> dict[str, str]:
     """What a finished environment says of itself: its Python, and a digest of each file it followed."""
     files = [requirements, *included(requirements, project)]
     stamp = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
-    for name in (*files, "constraints.txt"):
+    for name in (*files, "constraints.txt", *filter(None, [changes])):
         stamp[name] = hashlib.sha256((project / name).read_bytes()).hexdigest()
     return stamp
 
@@ -90,16 +97,46 @@ def create(folder: Path) -> None:
     run([executable, "-m", "venv", str(folder)])
 
 
-def install(requirements: str, project: Path, python: Path) -> None:
+def install(requirements: str, project: Path, python: Path, changes: str = "") -> None:
     began = time.monotonic()
     say(f"Moa: installing {requirements} (the first time takes a minute) …")
     arguments = ["-r", str(project / requirements), "-c", str(project / "constraints.txt")]
+    if changes:
+        arguments = changed(requirements, project, python.parent.parent, changes)
     if uv():
         run([uv(), "pip", "install", "--quiet", "--python", str(python), *arguments])
     else:
         options = ["--quiet", "--no-input", "--disable-pip-version-check"]
         run([str(python), "-m", "pip", "install", *options, *arguments])
     say(f"Moa: installed in {time.monotonic() - began:.0f} s.")
+
+
+def changed(requirements: str, project: Path, folder: Path, changes: str) -> list[str]:
+    """The arguments of pip with some pins changed, from files written into the environment."""
+    pins = {package(line): line for line in lines_of(project / changes)}
+    arguments = []
+    for option, names in (
+        ("-r", [requirements, *included(requirements, project)]),
+        ("-c", ["constraints.txt"]),
+    ):
+        lines = [
+            pins.get(package(line), line) for name in names for line in lines_of(project / name)
+        ]
+        written = folder / f"moa{option}.txt"
+        written.write_text("\n".join(lines), encoding="utf-8")
+        arguments += [option, str(written)]
+    return arguments
+
+
+def lines_of(file: Path) -> list[str]:
+    """The pins of a file, without comments and what it includes."""
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def package(pin: str) -> str:
+    """The name of the package that a line pins, in the form in which names are compared."""
+    return re.split(r"[\[=]", pin)[0].lower().replace("_", "-")
 
 
 def install_ensurepip() -> None:

@@ -18,6 +18,8 @@ from django.utils.module_loading import import_string
 from mail import celery
 from mail.celery.defaults import FILES
 from mail.conf import declared, settings
+from mail.conf.smtp_server import SmtpServer
+from mail.conf.transports import HAS_MAILERS, Backend
 from mail.content.addresses import InvalidAddress, normalise
 from mail.transport.session import CONNECT_PATIENCE
 from mail.transport.wire import WAKE
@@ -31,7 +33,14 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     """The settings alone, on every start. Values of no use come alone: no other check can be made."""
     if useless := list(_values()):
         return useless
-    return [*_infrastructure(), *_celery(), *_backends(), *_addresses(), *_lease()]
+    return [
+        *_infrastructure(),
+        *_celery(),
+        *_default_backend(),
+        *_transports(),
+        *_addresses(),
+        *_lease(),
+    ]
 
 
 @register(deploy=True)
@@ -88,34 +97,51 @@ def _celery() -> Iterator[CheckMessage]:
         )
 
 
-def _backends() -> Iterator[CheckMessage]:
-    if django_settings.EMAIL_BACKEND != OUTBOX:
+def _default_backend() -> Iterator[CheckMessage]:
+    """Django's default mailer: MAILERS where Django has it and it is set, else EMAIL_BACKEND."""
+    if HAS_MAILERS and hasattr(django_settings, "MAILERS"):
+        mailers: dict[str, Any] = getattr(django_settings, "MAILERS")  # noqa: B009
+        name, backend = "MAILERS['default']", mailers.get("default", {}).get("BACKEND")
+    else:
+        name, backend = "EMAIL_BACKEND", django_settings.EMAIL_BACKEND
+    if backend != OUTBOX:
         yield Error(
-            "EMAIL_BACKEND is not the outbox: send_mail() would speak SMTP inside the request.",
-            hint=f"Set EMAIL_BACKEND to {OUTBOX!r}; what workers send with is MAIL_BACKEND.",
+            f"{name} is not the outbox: send_mail() would speak SMTP inside the request.",
+            hint=f"Set {name} to {OUTBOX!r}; what workers send with is MAIL_TRANSPORTS.",
             id="mail.E003",
         )
-    if not settings.MAIL_BACKEND:
+
+
+def _transports() -> Iterator[CheckMessage]:
+    transports = settings.MAIL_TRANSPORTS
+    for path in sorted({one.path for one in transports.values() if isinstance(one, Backend)}):
+        yield from _backend(path)
+    if any(isinstance(one, SmtpServer) for one in transports.values()):
         yield from _certificates()
-        return
+
+
+def _backend(path: str) -> Iterator[CheckMessage]:
     try:
-        backend = import_string(settings.MAIL_BACKEND)
+        backend = import_string(path)
     except ImportError as error:
         yield Error(
-            f"MAIL_BACKEND cannot be imported: {error}",
+            f"The backend of a transport cannot be imported: {error}",
             hint="Set MAIL_BACKEND to the path of a Django e-mail backend, or to nothing.",
             id="mail.E004",
         )
         return
     if isinstance(backend, type) and issubclass(backend, import_string(OUTBOX)):
         yield Error(
-            "MAIL_BACKEND is the outbox itself: a worker would record each mail again, for ever.",
-            hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use MAIL_SERVERS.",
+            "A transport is the outbox itself: a worker would record each mail again, for ever.",
+            hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use EMAIL_URL.",
             id="mail.E005",
         )
 
 
 def _certificates() -> Iterator[CheckMessage]:
+    """Django's client certificates, which `mail.transport.smtp` does not use."""
+    if HAS_MAILERS and hasattr(django_settings, "MAILERS"):
+        return
     if django_settings.EMAIL_SSL_CERTFILE or django_settings.EMAIL_SSL_KEYFILE:
         yield Caution(
             "EMAIL_SSL_CERTFILE and EMAIL_SSL_KEYFILE are not used: workers show no certificate.",

@@ -166,7 +166,7 @@ def _message(kind: Kind, built: builder.Content, **fields: Any) -> Message:
         give_up_after=kind.give_up_after,
         keep_for=kind.keep_for,
         erase_at=None if kind.keep_for is None else Now() + kind.keep_for,
-        **vars(built),
+        **built.columns(),
         **fields,
     )
 
@@ -185,7 +185,7 @@ def _record(message: Message, write_recipients: Callable[[], object]) -> Message
 
 def _fingerprint(kind: Kind, to: list[str], params: Params | None, built: builder.Content) -> str:
     """What makes two calls with one key the same mail: params if given, else the content."""
-    said = params if params is not None else builder.digests(built)
+    said = params if params is not None else built.digests()
     text = json.dumps([kind.name, to, said], sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

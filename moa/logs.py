@@ -6,8 +6,11 @@ Error mails go out directly: a row in the outbox would roll back with the reques
 from typing import Any
 
 
-def configuration(level: str) -> dict[str, Any]:
-    """What LOGGING is, for lines from `level` on."""
+def configuration(level: str, *, direct: dict[str, str]) -> dict[str, Any]:
+    """What LOGGING is, for lines from `level` on.
+
+    `direct` is the argument of Django's AdminEmailHandler that names a mailer beside the outbox.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -17,7 +20,7 @@ def configuration(level: str) -> dict[str, Any]:
             "mail_admins": {
                 "class": "django.utils.log.AdminEmailHandler",
                 "level": "ERROR",
-                "email_backend": "django.core.mail.backends.smtp.EmailBackend",
+                **direct,
             },
         },
         "root": {"handlers": ["console"], "level": level},

@@ -7,9 +7,13 @@ mail catcher. Without it, whatever production needs must be named.
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import django
 
 import mail.conf
 from mail.conf.smtp_server import SmtpServer
+from mail.conf.transports import from_urls
 from moa import databases, environment, logs
 from moa.environment import env
 
@@ -54,6 +58,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    *(
+        ["django.middleware.csp.ContentSecurityPolicyMiddleware"]
+        if django.VERSION >= (6, 0)
+        else []
+    ),
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -123,16 +132,15 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 
 # Mail: what the processes of Moa are told about mail stands under this heading.
-EMAIL_BACKEND = "mail.backends.OutboxBackend"
+OUTBOX, DIRECT = "mail.backends.OutboxBackend", "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_URL = from_environment(
     "EMAIL_URL", "smtp://host:port, smtp+tls://user:password@host:587", "smtp://127.0.0.1:1025"
 )
-MAIL_SERVERS = {
-    "transactional": SmtpServer.parse(EMAIL_URL, name="EMAIL_URL"),
-    "bulk": SmtpServer.parse(
-        env.str("EMAIL_URL_BULK", default="") or EMAIL_URL, name="EMAIL_URL_BULK"
-    ),
-}
+MAIL_TRANSPORTS = from_urls(
+    url=EMAIL_URL,
+    bulk_url=env.str("EMAIL_URL_BULK", default=""),
+    backend=env.str("MAIL_BACKEND", default=""),
+)
 DEFAULT_FROM_EMAIL = from_environment(
     "DEFAULT_FROM_EMAIL", "the address mails come from", "모아 구독 <no-reply@moa.example>"
 )
@@ -140,14 +148,24 @@ SERVER_EMAIL: str = env.str("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 MAIL_CONTENT_LIMIT: int
 vars().update(mail.conf.from_environ(os.environ))
 
-# The direct transport, for the error mails of the logging system: an outbox row would roll back
-# with the request that it reports.
-direct = MAIL_SERVERS["transactional"]
-EMAIL_HOST, EMAIL_PORT = direct.host, direct.port
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = direct.user, direct.password
-EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = direct.starttls, direct.implicit_tls, 10
-ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
-LOGGING = logs.configuration(env.str("LOG_LEVEL", default="INFO"))
+# Django's own mail goes through the outbox, but for the error mails of the logging system: their
+# row would roll back with the request that they report. They go out directly.
+admins: list[str] = env.list("ADMINS", default=[])
+server = SmtpServer.parse(EMAIL_URL, name="EMAIL_URL")
+if django.VERSION >= (6, 1):
+    options = server.options() | {"timeout": 10, "fail_silently": True}  # as before 6.1
+    direct: dict[str, Any] = {"BACKEND": DIRECT, "OPTIONS": options}
+    MAILERS = {"default": {"BACKEND": OUTBOX}, "direct": direct}
+    ADMINS: list[Any] = admins
+    handler = {"using": "direct"}
+else:
+    EMAIL_BACKEND = OUTBOX
+    EMAIL_HOST, EMAIL_PORT = server.host, server.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = server.user, server.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = server.starttls, server.implicit_tls, 10
+    ADMINS = [("", address) for address in admins]
+    handler = {"email_backend": DIRECT}
+LOGGING = logs.configuration(env.str("LOG_LEVEL", default="INFO"), direct=handler)
 
 # HTTP API
 REST_FRAMEWORK = {
@@ -186,5 +204,6 @@ SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 31_536_000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_CSP = {"object-src": ["'none'"], "base-uri": ["'self'"], "frame-ancestors": ["'self'"]}
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT

@@ -80,7 +80,10 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
             starttls=with_tls,
             **(LOGIN if with_login else {}),
         )
-        with override_settings(MAIL_SERVERS=dict.fromkeys(Lane, place)), _trusted():
+        with (
+            override_settings(MAIL_TRANSPORTS=dict.fromkeys(Lane, place)),
+            _trusted(),
+        ):
             try:
                 yield server
             finally:

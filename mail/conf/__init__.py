@@ -9,17 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from mail.conf.readers import at_least, rate, seconds, text, whole
-from mail.conf.servers import Servers
 from mail.conf.setting import Setting
+from mail.conf.transports import Transports
 
 
 class MailSettings:
     """What `mail` can be told. Reading one raises ImproperlyConfigured for a value of no use."""
 
-    MAIL_SERVERS = Servers()
-    """The SMTP server of each lane. Unset: the one that Django's EMAIL_HOST and its kin name."""
-    MAIL_BACKEND = Setting(text, "")
-    """The path of another Django e-mail backend to deliver with, instead of MAIL_SERVERS."""
+    MAIL_TRANSPORTS = Transports()
+    """What each lane's mail leaves through. Unset: the SMTP server of Django's own settings."""
     MAIL_RATE = Setting(rate, "")
     """The most mails a second, minute, hour and day, such as `14/s,50000/d`. Empty: no limit."""
     MAIL_REDIRECT_TO = Setting(text, "")
@@ -51,7 +49,7 @@ def declared() -> dict[str, Setting[Any]]:
 def from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings as an environment gives them or by default, for a settings module to take over.
 
-    An empty variable counts as none. MAIL_SERVERS is among them if the environment names it.
+    An empty variable counts as none. MAIL_TRANSPORTS is among them if the environment names it.
     Raises ImproperlyConfigured for a value of no use.
     """
     return {

@@ -30,7 +30,7 @@ class SmtpServer:
 
     @cached_property
     def place(self) -> str:
-        """Host and port, as answers name the server."""
+        """Host and port, as replies name the server."""
         return f"{self.host}:{self.port}"
 
     @classmethod
@@ -56,3 +56,35 @@ class SmtpServer:
             password=unquote(parts.password or ""),
             **defaults | {"port": port or defaults["port"]},
         )
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        host: str,
+        port: int = 25,
+        username: str = "",
+        password: str = "",
+        use_tls: bool = False,
+        use_ssl: bool = False,
+    ) -> Self:
+        """The server that OPTIONS describe, in the names of Django's SMTP backend."""
+        return cls(
+            host=host,
+            port=port,
+            user=username,
+            password=password,
+            starttls=use_tls,
+            implicit_tls=use_ssl,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """The OPTIONS that describe this server."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "username": self.user,
+            "password": self.password,
+            "use_tls": self.starttls,
+            "use_ssl": self.implicit_tls,
+        }

@@ -1,44 +1,41 @@
-"""Content: from an EmailMessage to the bytes that leave.
+"""From an EmailMessage to the octets that are stored and sent.
 
-The MIME of a Message is built once, when it is recorded: that is the validation, the parity with
-Django's own SMTP backend, and what the SHA-256 of the record vouches for. A broadcast is built
-with placeholders; `mail.content.template` fills them for one recipient.
+The MIME of a Message is built once, when it is recorded. That validates the mail, and makes it
+equal what Django's own SMTP backend would send; the SHA-256 on record is taken of these octets.
+A broadcast is built with placeholders, which `mail.content.template` fills for each recipient.
 """
 
 import copy
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.message import Message as MimeMessage
-from email.utils import getaddresses, parseaddr
+from email.utils import getaddresses
 from functools import lru_cache
+from typing import Any
 
 from django.conf import settings as django_settings
-from django.core.mail import EmailMessage
-from django.core.mail.message import EmailAlternative, EmailMultiAlternatives, sanitize_address
+from django.core.mail import EmailAlternative, EmailMessage, EmailMultiAlternatives
 
 from mail.conf import settings
 from mail.content.addresses import InvalidAddress, normalise
+from mail.content.mime import INSTALLED
 from mail.content.placeholders import for_html, for_people
+from mail.content.validation import RECIPIENTS, InvalidMail, check, check_text, header_texts
 
-HEADER_NAME = re.compile(r"^[!-9;-~]+$")  # RFC 5322 §2.2: printable ASCII, no colon
+__all__ = ["Content", "InvalidMail", "build", "build_personal", "envelope_sender", "recipients"]
+
+LINE_END = re.compile(rb"\r\n|\r|\n")
 HEADER_START = re.compile(rb"\r\n(?![ \t])")
-SURROGATE = re.compile("[\ud800-\udfff]")
-RECIPIENTS = ("to", "cc", "bcc")
 LINE_LIMIT = 998  # octets without CRLF, RFC 5322 §2.1.1
-
-
-class InvalidMail(ValueError):
-    """The mail cannot be sent as it is; the text names the field and what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """What is stored of a mail: the bytes, and what people read."""
+    """A mail as it is stored: its octets, what people read, and the tree it was built as."""
 
+    tree: MimeMessage
     mime: bytes
     sha256: str
     message_id: str
@@ -48,29 +45,40 @@ class Content:
     text: str
     html: str
 
+    def columns(self) -> dict[str, Any]:
+        """What of it is stored, by the names of a Message's fields."""
+        return {name: value for name, value in vars(self).items() if name != "tree"}
+
+    def digests(self) -> list[str]:
+        """What identifies the content: the subject, and a SHA-256 of each text and attachment."""
+        leaves = (part for part in self.tree.walk() if not part.is_multipart())
+        return [self.subject, *(hashlib.sha256(_payload(leaf)).hexdigest() for leaf in leaves)]
+
 
 def build(email: EmailMessage, *, message_id: str) -> Content:
     """Build the MIME of a mail as Django's SMTP backend would send it.
 
-    `message_id` is used unless the mail carries a Message-ID of its own; an empty one stands for
-    that of each recipient of a broadcast. Raises InvalidMail, or what Django raises (BadHeaderError).
+    `message_id` is used unless the caller set a Message-ID header; empty, it stands for those of
+    the recipients of a broadcast. Raises InvalidMail, and what Django raises for a mail it cannot
+    build (ValueError, BadHeaderError among them).
     """
-    _check_headers(email)
-    _check_texts(email)
+    check(email)
     email = copy.copy(email)
-    own = {name.lower(): str(value) for name, value in email.extra_headers.items()}
-    if "message-id" in own:
-        message_id = own["message-id"]
+    given = {name.lower(): str(value) for name, value in email.extra_headers.items()}
+    if "message-id" in given:
+        message_id = given["message-id"]
     else:
         email.extra_headers = {"Message-ID": message_id or "<>", **email.extra_headers}
-    mime = _serialise(email)
+    tree = _tree(email)
+    mime = _serialise(tree)
     text, html = _readable(email)
     return Content(
+        tree=tree,
         mime=mime,
         sha256=hashlib.sha256(mime).hexdigest(),
         message_id=message_id,
         envelope_from=envelope_sender(email),
-        sender=own.get("from", email.from_email),
+        sender=given.get("from", email.from_email),
         subject=for_people(str(email.subject)),
         text=for_people(text),
         html=for_people(html),
@@ -80,7 +88,7 @@ def build(email: EmailMessage, *, message_id: str) -> Content:
 def build_personal(email: EmailMessage) -> Content:
     """Build the MIME of a broadcast: no To, no Message-ID, placeholders where the caller put them.
 
-    Raises InvalidMail when the mail names recipients of its own, and whatever `build` raises.
+    Raises InvalidMail when the mail names recipients, and whatever `build` raises.
     """
     if email.recipients():
         raise InvalidMail("to: a broadcast goes to its audience and names no recipients")
@@ -114,11 +122,13 @@ def recipients(email: EmailMessage) -> tuple[list[str], int]:
     return list(found), len(entries) - len(found)
 
 
-def digests(built: Content) -> list[str]:
-    """What identifies the content: the subject, and the digest of each text and attachment."""
-    leaves = (part for part in message_from_bytes(built.mime).walk() if not part.is_multipart())
-    payloads = (bytes(leaf.get_payload(decode=True) or b"") for leaf in leaves)
-    return [built.subject, *(hashlib.sha256(payload).hexdigest() for payload in payloads)]
+def envelope_sender(email: EmailMessage) -> str:
+    """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it.
+
+    Raises InvalidMail if it is not one address.
+    """
+    check_text("from", email.from_email)
+    return _bare_address(email.from_email, str(email.encoding or django_settings.DEFAULT_CHARSET))
 
 
 def _address(field: str, entry: str) -> str:
@@ -131,42 +141,20 @@ def _address(field: str, entry: str) -> str:
         raise InvalidMail(f"{field}: {error}") from None
 
 
-def _check_headers(email: EmailMessage) -> None:
-    for name in email.extra_headers:
-        if not HEADER_NAME.match(name):
-            raise InvalidMail(f"headers: {name!r} is no header name")
-        if name.lower() == "bcc":
-            raise InvalidMail("headers: Bcc would be shown to every recipient; use bcc=")
+def _tree(email: EmailMessage) -> MimeMessage:
+    try:
+        return INSTALLED.tree(email)
+    except ValueError as error:
+        broken = (field for field, text in header_texts(email) if len(text.splitlines()) > 1)
+        field = next(broken, "")  # which Django names before 6.0 only
+        if field.lower() in str(error).lower():
+            raise
+        raise InvalidMail(f"{field}: {error}") from error
 
 
-def _check_texts(email: EmailMessage) -> None:
-    """Refuse what no mail can carry (RFC 5322 §2.1.2), which Django would send or swallow."""
-    for field, text in _texts(email):
-        _check_text(field, text)
-
-
-def _check_text(field: str, text: str) -> None:
-    if "\0" in text:
-        raise InvalidMail(f"{field}: a NUL character")
-    if half := SURROGATE.search(text):
-        raise InvalidMail(f"{field}: half of a surrogate pair, {half[0]!r}")
-
-
-def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
-    """What people wrote, and where."""
-    yield "subject", str(email.subject)
-    for field in (*RECIPIENTS, "reply_to"):
-        yield from ((field, entry) for entry in getattr(email, field))
-    yield from ((name, str(value)) for name, value in email.extra_headers.items())
-    contents = [("text", email.body)]
-    contents += [("html", part[0]) for part in getattr(email, "alternatives", [])]
-    yield from ((field, content) for field, content in contents if isinstance(content, str))
-
-
-def _serialise(email: EmailMessage) -> bytes:
-    message = email.message()
-    _name_boundaries(message)
-    mime = message.as_bytes(linesep="\r\n")  # type: ignore[call-arg]
+def _serialise(tree: MimeMessage) -> bytes:
+    _name_boundaries(tree)
+    mime = INSTALLED.octets(tree)
     if len(mime) > settings.MAIL_CONTENT_LIMIT:
         raise InvalidMail(
             f"mail: {len(mime):,} octets; the limit is {settings.MAIL_CONTENT_LIMIT:,}"
@@ -179,26 +167,31 @@ def _serialise(email: EmailMessage) -> bytes:
     return mime
 
 
-def _name_boundaries(message: MimeMessage) -> None:
-    """Give each multipart a boundary as the email package names it.
+def _name_boundaries(tree: MimeMessage) -> None:
+    """Give each multipart a boundary of the form the email package uses.
 
-    That package would search all of the content for one that does not occur.
+    Left to itself, that package searches the whole content for one that does not occur in it.
     """
-    for part in message.walk():
+    for part in tree.walk():
         has_parts = part.get_content_maintype() == "multipart" and part.is_multipart()
         if has_parts and part.get_boundary() is None:
             part.set_boundary(f"{'=' * 15}{secrets.randbelow(10**19):019}==")
 
 
-def envelope_sender(email: EmailMessage) -> str:
-    """The address of MAIL FROM: the bare address of `from_email`, as Django's backend has it."""
-    _check_text("from", email.from_email)
-    return _bare_address(email.from_email, str(email.encoding or django_settings.DEFAULT_CHARSET))
+def _payload(leaf: MimeMessage) -> bytes:
+    """The decoded content of a part, the lines of a text with the ends that they have in a mail."""
+    payload = leaf.get_payload(decode=True)
+    octets = payload if isinstance(payload, bytes) else b""
+    is_binary = str(leaf["Content-Transfer-Encoding"] or "").lower() == "base64"
+    return octets if is_binary else LINE_END.sub(b"\r\n", octets)
 
 
 @lru_cache(maxsize=1000)
 def _bare_address(sender: str, encoding: str) -> str:
-    address = parseaddr(sanitize_address(sender, encoding))[1]
+    try:
+        address = INSTALLED.bare_address(sender, encoding)
+    except ValueError as error:
+        raise InvalidMail(f"from: {error}") from error
     if "@" not in address:
         raise InvalidMail(f"from: {sender[:80]!r} is not an address")
     return address

@@ -1,8 +1,7 @@
-"""Placeholders: where a recipient's own words go in the subject and the body of a broadcast.
+"""Placeholders: where each recipient's name and address go in the subject and body of a broadcast.
 
-A caller writes those of the fixed list, the constants below. They are marked by private-use
-characters, so no text that a person typed can pass for one, and nothing is ever compiled as a
-template.
+A caller writes the constants NAME and ADDRESS. They are delimited by private-use characters, so
+text that a person typed cannot be mistaken for one, and nothing is ever compiled as a template.
 """
 
 import html
@@ -14,14 +13,14 @@ ADDRESS = f"{OPEN}address{CLOSE}"
 
 FIELDS = ("name", "address")
 PLACEHOLDER = re.compile(f"{OPEN}([a-z:]+){CLOSE}")
-PRIVATE_USE = re.compile(f"[{OPEN}{CLOSE}]")
+DELIMITER = re.compile(f"[{OPEN}{CLOSE}]")
 
-Words = dict[str, str]
-"""What fills each placeholder, and the Message-ID."""
+Substitutions = dict[str, str]
+"""The value of each placeholder for one recipient, and their Message-ID."""
 
 
-def words(*, name: str, address: str, message_id: str) -> Words:
-    """One recipient's own words."""
+def substitutions(*, name: str, address: str, message_id: str) -> Substitutions:
+    """The values for one recipient; those for HTML are escaped."""
     return {
         "name": name,
         "name:html": html.escape(name),
@@ -31,8 +30,13 @@ def words(*, name: str, address: str, message_id: str) -> Words:
     }
 
 
+def substitute(text: str, values: Substitutions) -> str:
+    """Replace every placeholder once; a value is not searched for placeholders in turn."""
+    return PLACEHOLDER.sub(lambda found: values.get(found[1], ""), text)
+
+
 def for_html(text: str) -> str:
-    """Mark the placeholders of an HTML body, so that what fills them is escaped."""
+    """Mark the placeholders of an HTML body, so that their values are escaped."""
     for field in FIELDS:
         text = text.replace(f"{OPEN}{field}{CLOSE}", f"{OPEN}{field}:html{CLOSE}")
     return text
@@ -40,11 +44,6 @@ def for_html(text: str) -> str:
 
 def for_people(text: str) -> str:
     """Show the placeholders as {name} and {address}."""
-    return PRIVATE_USE.sub(
+    return DELIMITER.sub(
         lambda match: "{" if match[0] == OPEN else "}", text.replace(f":html{CLOSE}", CLOSE)
     )
-
-
-def filled(text: str, words: Words) -> str:
-    """Fill every placeholder once; what it is filled with is not looked at again."""
-    return PLACEHOLDER.sub(lambda found: words.get(found[1], ""), text)

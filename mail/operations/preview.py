@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from mail.content.template import Skeleton
+from mail.content.template import CompiledTemplate
 from mail.models import Delivery, Message
 
 
@@ -23,7 +23,7 @@ def sample(message: Message) -> bytes:
     """The mail as it left; of a broadcast, the one to a recipient called {name}."""
     if not message.personal:
         return bytes(message.mime)
-    return Skeleton(bytes(message.mime)).fill(
+    return CompiledTemplate(bytes(message.mime)).render(
         name="{name}",
         address="recipient@example.invalid",
         message_id=f"<{message.uuid}.0@{message.message_id_domain}>",
@@ -35,6 +35,6 @@ def exact(delivery: Delivery) -> bytes:
     message = delivery.message
     if not message.personal:
         return bytes(message.mime)
-    return Skeleton(bytes(message.mime)).fill(
+    return CompiledTemplate(bytes(message.mime)).render(
         name=delivery.name, address=delivery.address, message_id=delivery.message_id_header
     )

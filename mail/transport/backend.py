@@ -2,13 +2,17 @@
 
 import contextlib
 import smtplib
+from collections.abc import Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage as ParsedMessage
 from email.message import Message as MimeMessage
 from email.mime.base import MIMEBase
 from typing import Any
 
-from django.core.mail import EmailMultiAlternatives, get_connection
+import django
+from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.module_loading import import_string
 
 from mail.transport.base import NO_CALLBACKS, Callbacks, Envelope
 from mail.transport.replies import Phase, Reply
@@ -19,16 +23,18 @@ NOT_COPIED = {"from", "to", "cc", "bcc", "reply-to", "subject", "mime-version"}
 class BackendConnection:
     """A Django e-mail backend. What it raises is read for the certainty there is in it."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(
+        self, path: str, *, alias: str = "default", options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.path, self.alias, self.options = path, alias, options or {}
         self.connection: Any = None
 
     def open(self, callbacks: Callbacks = NO_CALLBACKS) -> Reply | None:
         """Open the backend's connection, unless it is; see Connection.open."""
         if self.connection is not None:
             return None
-        connection = get_connection(self.path)
         try:
+            connection = new_connection(self.path, alias=self.alias, options=self.options)
             connection.open()
         except Exception as error:
             return self._trouble(error, otherwise=Phase.CONNECT)
@@ -86,6 +92,13 @@ class BackendConnection:
         return Reply.parse(phase, code, text, host=self.path)
 
 
+def new_connection(path: str, *, alias: str, options: Mapping[str, Any]) -> BaseEmailBackend:
+    """A backend, made as this Django makes those of MAILERS; before 6.1 they know no alias."""
+    named = {"alias": alias} if django.VERSION >= (6, 1) else {}
+    backend: BaseEmailBackend = import_string(path)(**named, **options)
+    return backend
+
+
 class StoredEmail(EmailMultiAlternatives):
     """An EmailMessage read back from stored bytes; `message()` gives exactly those."""
 
@@ -95,7 +108,8 @@ class StoredEmail(EmailMultiAlternatives):
     def recipients(self) -> list[str]:
         return [self.envelope.recipient]
 
-    def message(self, **_: Any) -> Any:
+    def message(self, *, policy: Any = policy.default) -> Any:
+        self.mime.linesep = policy.linesep
         return self.mime
 
 
@@ -103,10 +117,11 @@ class StoredMime(MimeMessage):
     """The stored mail, which gives its bytes as Django's own messages do."""
 
     stored = b""
+    linesep = "\n"
 
-    def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "\n") -> bytes:
+    def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "") -> bytes:
         """The stored bytes with the line ends asked for; nothing is encoded anew."""
-        return self.stored.replace(b"\r\n", linesep.encode())
+        return self.stored.replace(b"\r\n", (linesep or self.linesep).encode())
 
 
 class StoredPart(MIMEBase):
@@ -135,11 +150,18 @@ def stored_email(envelope: Envelope) -> StoredEmail:
     elif html:
         email.content_subtype = "html"
     for part in parsed.iter_attachments():
-        email.attach(message_from_bytes(part.as_bytes(), _class=StoredPart))
+        email.attach(_attachment(part))
     email.mime = message_from_bytes(envelope.content, _class=StoredMime)
     email.mime.stored = envelope.content
     email.envelope = envelope
     return email
+
+
+def _attachment(part: Any) -> Any:
+    """A part as Django attaches one: a MIMEBase before 6.0, a MIMEPart since."""
+    if django.VERSION >= (6, 0):
+        return part
+    return message_from_bytes(part.as_bytes(), _class=StoredPart)
 
 
 def _text(part: Any) -> str:

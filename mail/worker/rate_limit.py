@@ -138,5 +138,6 @@ def _hold_until_tomorrow(lane: Lane, today: date) -> None:
 
 
 def _row_of(lane: Lane) -> Lane:
-    shared = settings.MAIL_SERVERS[Lane.BULK] == settings.MAIL_SERVERS[Lane.TRANSACTIONAL]
-    return Lane.TRANSACTIONAL if shared or settings.MAIL_BACKEND else lane
+    transports = settings.MAIL_TRANSPORTS
+    shared = transports[Lane.BULK] == transports[Lane.TRANSACTIONAL]
+    return Lane.TRANSACTIONAL if shared else lane

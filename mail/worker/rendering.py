@@ -7,7 +7,7 @@ a few at a time, so that a Batch of large ones is never in memory as a whole.
 from itertools import dropwhile
 
 from mail.conf import settings
-from mail.content.template import Skeleton
+from mail.content.template import CompiledTemplate
 from mail.models import Message
 from mail.transport.base import Envelope
 from mail.worker.claims import Claim, ClaimedDelivery
@@ -26,7 +26,7 @@ class Renderer:
     def __init__(self, claim: Claim, last_template: LastTemplate) -> None:
         self.claim = claim
         self.last_template = last_template
-        self.templates: dict[int, Skeleton] = {}
+        self.templates: dict[int, CompiledTemplate] = {}
         self.contents: dict[int, bytes] = {}
         self.redirect_to = settings.MAIL_REDIRECT_TO
 
@@ -47,20 +47,20 @@ class Renderer:
             return self._stored(message)
         template = self.templates.get(message.pk) or self._template(message)
         before, after = message.message_id_around
-        return template.fill(
+        return template.render(
             name=delivery.name,
             address=delivery.address,
             message_id=f"{before}{delivery.pk}{after}",
         )
 
-    def _template(self, message: Message) -> Skeleton:
+    def _template(self, message: Message) -> CompiledTemplate:
         kept = None if message.erased_at else self.last_template.get(message.uuid)
         self.templates[message.pk] = kept or self._compile(message)
         return self.templates[message.pk]
 
-    def _compile(self, message: Message) -> Skeleton:
+    def _compile(self, message: Message) -> CompiledTemplate:
         stored = self._stored(message)
-        template = Skeleton(stored)
+        template = CompiledTemplate(stored)
         if len(stored) <= READ_AHEAD:
             self.last_template.keep(message.uuid, template)
         return template

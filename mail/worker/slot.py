@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from mail.content.template import Skeleton
+from mail.content.template import CompiledTemplate
 from mail.models import Lane, Transport
 from mail.transport.connections import Connections
 from mail.worker.auto_pause import AutoPause
@@ -44,14 +44,14 @@ class LastTemplate:
     """
 
     def __init__(self) -> None:
-        self.kept: tuple[UUID, Skeleton] | None = None
+        self.kept: tuple[UUID, CompiledTemplate] | None = None
 
-    def get(self, uuid: UUID) -> Skeleton | None:
+    def get(self, uuid: UUID) -> CompiledTemplate | None:
         """The template of the Message with this uuid, if it is the one that is kept."""
         kept = self.kept
         return kept[1] if kept and kept[0] == uuid else None
 
-    def keep(self, uuid: UUID, template: Skeleton) -> None:
+    def keep(self, uuid: UUID, template: CompiledTemplate) -> None:
         """Keep this one in place of the last."""
         self.kept = uuid, template
 

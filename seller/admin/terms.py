@@ -29,6 +29,7 @@ class TermsAdmin(OwnRowsAdmin):
     ]
     search_fields = ["title", "product__name"]
     ordering = ["-pk"]
+    actions = None  # drafts are deleted one by one, published versions never
     fields = [
         "product",
         "title",
@@ -79,10 +80,6 @@ class TermsAdmin(OwnRowsAdmin):
             name="seller_terms_publish",
         )
         return [route, *super().get_urls()]
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """None: drafts are deleted one by one, published versions never."""
-        return {}
 
     def has_change_permission(self, request: HttpRequest, obj: Terms | None = None) -> bool:
         return not _is_record(obj) and super().has_change_permission(request, obj)

@@ -11,7 +11,6 @@ from django.db.models import F, QuerySet
 from django.test import override_settings
 
 from mail import audiences, kinds, outbox
-from mail.conf.smtp_server import SmtpServer as Server
 from mail.kinds import Kind
 from mail.models import Batch, Broadcast, Delivery, Lane, Message
 from mail.relay import dispatch
@@ -66,11 +65,9 @@ class Legs:
 
     def _deliver(self, lane: Lane) -> list[Call]:
         (batch,) = dispatch.bind(lane, 500)
-        with SmtpServer() as server:
-            place = Server.parse(server.url, name="EMAIL_URL")
-            with override_settings(MAIL_SERVERS=dict.fromkeys(Lane, place)):
-                calls = traced(partial(batch_run.deliver, batch.pk, is_stopping=lambda: False))
-                SLOT.close()
+        with SmtpServer() as server, override_settings(MAIL_TRANSPORTS=server.url):
+            calls = traced(partial(batch_run.deliver, batch.pk, is_stopping=lambda: False))
+            SLOT.close()
         assert not Delivery.objects.exclude(state="sent").exists()
         _clear()
         return calls

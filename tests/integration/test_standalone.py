@@ -314,12 +314,12 @@ def test_a_project_without_the_celery_app_is_told_so(shop: Shop):
 @pytest.mark.parametrize("command", COMMANDS[1][1:])
 def test_a_setting_of_no_use_ends_the_start_in_a_sentence(shop: Shop, command: str):
     wire(shop)
-    shop.write("shop/settings.py", 'MAIL_SERVERS = "smtp://shop:hunter2@smtp.example:99999"\n')
+    shop.write("shop/settings.py", 'MAIL_TRANSPORTS = "smtp://shop:hunter2@smtp.example:99999"\n')
 
     ended = shop.run(*shlex.split(command))
 
     assert ended.returncode == 1
-    assert "MAIL_SERVERS has a port that is not 1 to 65535." in ended.stderr
+    assert "MAIL_TRANSPORTS has a port that is not 1 to 65535." in ended.stderr
     assert "hunter2" not in ended.stderr
     assert "Traceback" not in ended.stderr
 

@@ -2,16 +2,17 @@
 
 import time
 
-from django.core.mail import get_connection, send_mail
+from django.core.mail import send_mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mail import outbox
+from tests.harness import mailers
 from tests.harness.processes import Processes
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.smtp import SmtpServer, Taken
 from tests.integration import shop, waiting
-from tests.unit.mail.corpus import CORPUS
+from tests.unit.mail.corpus import CORPUS, OLDER_PARTS
 from tests.unit.mail.mails import RECEIPT, receipt
 from tests.unit.mail.parity import DIFFERS, likeness
 
@@ -29,12 +30,11 @@ def test_a_recorded_mail_arrives(processes: Processes, smtp: SmtpServer):
     assert waiting.settled(message) == {"sent": 1}
 
 
+@OLDER_PARTS
 def test_every_mail_arrives_as_djangos_own_backend_sends_it(
     processes: Processes, smtp: SmtpServer
 ):
-    with get_connection(
-        "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=smtp.port
-    ) as backend:
+    with mailers.make(mailers.SMTP, host="127.0.0.1", port=smtp.port) as backend:
         backend.send_messages([make() for make in CORPUS.values()])
     direct = list(smtp.taken)
     smtp.reset()
@@ -89,7 +89,7 @@ def test_ten_thousand_subscribers_are_told_once_each(processes: Processes, smtp:
 def test_send_mail_returns_at_once_without_rabbitmq_and_the_mail_arrives_when_it_is_back(
     processes: Processes, smtp: SmtpServer, rabbitmq: RabbitMQ, settings
 ):
-    settings.EMAIL_BACKEND = "mail.backends.OutboxBackend"
+    mailers.set_default(settings, mailers.OUTBOX)
     processes.relay().wait_ready()
     processes.worker().wait_ready()
     rabbitmq.stop()

@@ -16,7 +16,13 @@ from mail.conf import from_environ
 from tests.unit.project import PROJECT, own_apps
 
 READMES = ["README.md", "README.ko.md"]
-DOCUMENTS = [*READMES, "docs/architecture.md", "docs/extending.md", "docs/operations.md"]
+DOCUMENTS = [
+    *READMES,
+    "docs/architecture.md",
+    "docs/extending.md",
+    "docs/operations.md",
+    "docs/parity.md",
+]
 
 LONGEST = 250
 MADE_HERE = {".venv/", "var/"}  # not in the repository

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from mail.conf.smtp_server import SmtpServer as Server
+from mail.conf.transports import from_urls
 from mail.models import Attempt, Batch, Broadcast, Delivery, Lane, Message, RelayLease, Transport
 from mail.worker.slot import SLOT, Pace
 from tests.db.mail.delivering import Script
@@ -51,6 +51,6 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 @pytest.fixture
 def mail_server(smtp: SmtpServer, settings) -> Iterator[SmtpServer]:
     """The scripted SMTP server, as the server of both lanes."""
-    settings.MAIL_SERVERS = {lane: Server.parse(smtp.url, name="EMAIL_URL") for lane in Lane}
+    settings.MAIL_TRANSPORTS = from_urls(url=smtp.url, bulk_url="", backend="")
     yield smtp
     smtp.clear_rules()

@@ -37,7 +37,7 @@ def record_broadcast(*names: str, expanded: bool = True) -> Message:
         personal=True,
         message_id_domain="moa.example",
         queued=len(names),
-        **vars(built),
+        **built.columns(),
     )
     expanded_at = timezone.now() if expanded else None
     Broadcast.objects.create(message=message, audience="test", expanded_at=expanded_at)

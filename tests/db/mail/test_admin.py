@@ -5,6 +5,7 @@ import hashlib
 from datetime import timedelta
 from email import policy
 
+import django
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -260,6 +261,14 @@ def test_html_is_served_so_that_it_can_do_nothing(operator: Client, news: Messag
         directives
     )
     assert body["X-Content-Type-Options"] == "nosniff"
+
+
+if django.VERSION >= (6, 0):
+
+    def test_a_page_of_the_admin_has_the_policy_of_the_settings(operator: Client):
+        policy = operator.get("/admin/mail/message/")["Content-Security-Policy"]
+
+        assert {"object-src 'none'", "frame-ancestors 'self'"} <= set(policy.split("; "))
 
 
 def test_a_title_of_angle_brackets_is_text(operator: Client, news: Message):

@@ -1,6 +1,7 @@
 """System checks of the mail app: each id, what calls for it, and that good settings have none."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from celery import current_app
@@ -8,8 +9,18 @@ from django.core.checks import registry
 from django.db import connection, connections
 
 from mail import checks
+from mail.conf.transports import LANES, from_urls
+from tests.harness import mailers
 
 OUTBOX = "mail.backends.OutboxBackend"
+
+
+def by_backend(path: str) -> dict[str, Any]:
+    return {lane: {"BACKEND": path} for lane in LANES}
+
+
+def by_smtp(**options: Any) -> dict[str, Any]:
+    return {lane: {"OPTIONS": options} for lane in LANES}
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +28,8 @@ def production(settings, monkeypatch):
     """Settings with which nothing is wrong; the test run itself has another EMAIL_BACKEND."""
     settings.DEBUG = False
     carried_by(monkeypatch, "amqp://guest:guest@broker.example:5672//")
-    settings.EMAIL_BACKEND = OUTBOX
-    settings.MAIL_BACKEND = ""
+    mailers.set_default(settings, OUTBOX)
+    settings.MAIL_TRANSPORTS = from_urls(url="smtp://mx.example", bulk_url="", backend="")
     settings.MAIL_REDIRECT_TO = ""
     settings.DEFAULT_FROM_EMAIL = "모아 구독 <no-reply@shop.example>"
     settings.MAIL_LEASE = timedelta(seconds=8)
@@ -53,9 +64,12 @@ def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend", "mail.E003"),
-        ("MAIL_BACKEND", "anymail.backends.nowhere.EmailBackend", "mail.E004"),
-        ("MAIL_BACKEND", "nonsense", "mail.E004"),
+        ("MAIL_TRANSPORTS", by_backend("anymail.backends.nowhere.EmailBackend"), "mail.E004"),
+        ("MAIL_TRANSPORTS", by_backend("nonsense"), "mail.E004"),
+        ("MAIL_TRANSPORTS", {"bulk": {"OPTIONS": {"host": "mx.example"}}}, "mail.E009"),
+        ("MAIL_TRANSPORTS", by_smtp(host="mx.example", starttls=True), "mail.E009"),
+        ("MAIL_TRANSPORTS", by_smtp(), "mail.E009"),
+        ("MAIL_TRANSPORTS", {lane: {"HOST": "mx.example"} for lane in LANES}, "mail.E009"),
         ("MAIL_REDIRECT_TO", "staging", "mail.E006"),
         ("DEFAULT_FROM_EMAIL", "모아 구독", "mail.E007"),
         ("DEFAULT_FROM_EMAIL", "webmaster@localhost", "mail.E007"),
@@ -64,7 +78,7 @@ def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
         ("MAIL_LEASE", "soon", "mail.E009"),
         ("MAIL_WINDOW", 0, "mail.E009"),
         ("MAIL_RATE", "fast", "mail.E009"),
-        ("MAIL_SERVERS", "http://smtp.example", "mail.E009"),
+        ("MAIL_TRANSPORTS", "http://smtp.example", "mail.E009"),
         ("EMAIL_SSL_CERTFILE", "/etc/ssl/client.pem", "mail.W004"),
     ],
 )
@@ -87,7 +101,7 @@ def test_a_celery_app_without_queues_for_mail_is_refused(monkeypatch):
 
 
 def test_a_password_is_not_shown(settings):
-    settings.MAIL_SERVERS = {"transactional": "smtp://user:hunter2@host:99999"}
+    settings.MAIL_TRANSPORTS = {"transactional": "smtp://user:hunter2@host:99999"}
 
     (fault,) = checks.check_settings()
 
@@ -95,14 +109,28 @@ def test_a_password_is_not_shown(settings):
     assert "hunter2" not in f"{fault.msg} {fault.hint}"
 
 
+def test_a_default_backend_that_is_not_the_outbox_is_refused(settings):
+    mailers.set_default(settings, mailers.SMTP)
+
+    assert found() == ["mail.E003"]
+
+
+if mailers.HAS_MAILERS:
+
+    def test_mailers_without_a_default_are_refused(settings):
+        settings.MAILERS = {"direct": {"BACKEND": OUTBOX}}
+
+        assert found() == ["mail.E003"]
+
+
 def test_a_backend_that_records_mails_again_is_refused(settings):
-    settings.MAIL_BACKEND = OUTBOX
+    settings.MAIL_TRANSPORTS = by_backend(OUTBOX)
 
     assert found() == ["mail.E005"]
 
 
 def test_a_backend_that_sends_is_accepted(settings):
-    settings.MAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    settings.MAIL_TRANSPORTS = by_backend("django.core.mail.backends.console.EmailBackend")
 
     assert found() == []
 

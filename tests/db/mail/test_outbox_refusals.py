@@ -1,5 +1,6 @@
 """What outbox.send refuses: at the call, with the field named, and before any write."""
 
+import django
 import pytest
 from django.core.mail import EmailMessage
 from django.db import connection
@@ -53,9 +54,11 @@ REFUSED = [
     ("address of over 254 characters", {"to": [LONG]}, "to"),
     ("quoted local part", {"to": ['"a b"@example.com']}, "to"),
     ("space in an address", {"to": ["a b@example.com"]}, "to"),
-    ("subject of 3,000 characters", {"subject": "x" * 3000}, "subject"),
     ("no recipients", {"to": []}, "to"),
 ]
+
+if django.VERSION < (6, 0):  # later ones send it as encoded words
+    REFUSED.append(("subject of 3,000 characters", {"subject": "x" * 3000}, "subject"))
 
 
 @pytest.mark.django_db
@@ -109,4 +112,4 @@ def test_smuggled_line_ends_are_stored_normalised(body: str):
     mime = bytes(message.mime)
     assert mime.replace(b"\r\n", b"").count(b"\r") == 0
     assert mime.replace(b"\r\n", b"").count(b"\n") == 0
-    assert mime.endswith(b"a\r\n.\r\nb")
+    assert mime.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") == b"a\r\n.\r\nb"

@@ -6,12 +6,12 @@ The way through relay, worker and SMTP server is compared in tests/integration.
 from collections.abc import Iterator
 
 import pytest
-from django.core.mail import get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 
 from mail import outbox
+from tests.harness import mailers
 from tests.harness.smtp import SmtpServer
-from tests.unit.mail.corpus import CORPUS
+from tests.unit.mail.corpus import CORPUS, OLDER_PARTS
 from tests.unit.mail.mails import RECEIPT
 from tests.unit.mail.parity import DIFFERS, likeness
 
@@ -19,10 +19,7 @@ from tests.unit.mail.parity import DIFFERS, likeness
 @pytest.fixture
 def django_backend(smtp: SmtpServer) -> Iterator[BaseEmailBackend]:
     """Django's own backend, pointed at the scripted server."""
-    backend = get_connection(
-        "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=smtp.port
-    )
-    with backend:
+    with mailers.make(mailers.SMTP, host="127.0.0.1", port=smtp.port) as backend:
         yield backend
 
 
@@ -30,6 +27,7 @@ def test_the_corpus_is_large_enough():
     assert len(CORPUS) >= 25
 
 
+@OLDER_PARTS
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", CORPUS)
 def test_the_stored_mail_equals_the_mail_that_djangos_backend_sends(

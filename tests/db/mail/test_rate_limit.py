@@ -8,7 +8,6 @@ import time_machine
 from django.utils import timezone
 
 from mail.conf.rate import Rate
-from mail.conf.smtp_server import SmtpServer
 from mail.models import Lane, Transport
 from mail.worker import rate_limit
 from mail.worker.lease import Lease
@@ -25,9 +24,9 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=ZoneInfo("Asia/Seoul"))
 
 @pytest.fixture(autouse=True)
 def _two_servers(settings) -> None:
-    settings.MAIL_SERVERS = {
-        LANE: SmtpServer(host="one.example", port=25),
-        Lane.BULK: SmtpServer(host="two.example", port=25),
+    settings.MAIL_TRANSPORTS = {
+        LANE: {"OPTIONS": {"host": "one.example"}},
+        Lane.BULK: {"OPTIONS": {"host": "two.example"}},
     }
 
 
@@ -77,7 +76,7 @@ def test_each_server_has_a_bucket_and_lanes_that_share_one_share_it(settings):
     with time_machine.travel(NOON, tick=False):
         rate_limit.reserve(LANE, 10)
         apart = rate_limit.reserve(Lane.BULK, 10)
-        settings.MAIL_SERVERS = dict.fromkeys(Lane, SmtpServer(host="one.example", port=25))
+        settings.MAIL_TRANSPORTS = {lane: {"OPTIONS": {"host": "one.example"}} for lane in Lane}
         shared = rate_limit.reserve(Lane.BULK, 10)
 
     assert apart.start == NOON

@@ -9,6 +9,7 @@ from django.core.mail import send_mail
 from django.db import connection, transaction
 
 from mail import outbox
+from tests.harness import mailers
 from tests.unit.mail.mails import NOTICE, RECEIPT, notice, receipt
 
 WATCHED = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname"}
@@ -50,7 +51,7 @@ def test_a_broadcast_opens_no_socket(sockets: list):
 
 
 def test_send_mail_opens_no_socket(sockets: list, settings):
-    settings.EMAIL_BACKEND = "mail.backends.OutboxBackend"
+    mailers.set_default(settings, mailers.OUTBOX)
 
     assert send_mail("hello", "text", "shop@moa.example", ["kim@example.com"]) == 1
     assert sockets == []
@@ -66,12 +67,11 @@ def test_steering_opens_no_socket(steer, sockets: list):
     assert sockets == []
 
 
-def test_the_watch_sees_sockets(sockets: list, settings):
+def test_the_watch_sees_sockets(sockets: list):
     """Django's own backend is seen; else the tests above would say nothing."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    backend = mailers.make(mailers.SMTP, host="127.0.0.1", port=1)
 
     with pytest.raises(ConnectionRefusedError):
-        send_mail("hello", "text", "shop@moa.example", ["kim@example.com"])
+        backend.send_messages([receipt()])
 
     assert sockets

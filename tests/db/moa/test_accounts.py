@@ -11,13 +11,14 @@ from pytest_django import Settings
 
 from mail.models import Delivery, Message
 from tests.db.mail.rows import make_user
+from tests.harness import mailers
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def outbox_backend(settings: Settings) -> None:
-    settings.EMAIL_BACKEND = "mail.backends.OutboxBackend"
+    mailers.set_default(settings, mailers.OUTBOX)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from mail import outbox
 from mail.content import builder
-from mail.content.template import Skeleton
+from mail.content.template import CompiledTemplate
 from seller import mails, services
 from seller.calendar import today
 from seller.models import Product, Seller, Terms
@@ -120,7 +120,7 @@ def test_the_operator_sends_in_the_name_of_the_seller(draft: Terms, settings: Se
 def test_name_and_address_are_filled_for_each_recipient(draft: Terms) -> None:
     built = builder.build_personal(mails.terms_changed(draft))
 
-    mime = Skeleton(built.mime).fill(
+    mime = CompiledTemplate(built.mime).render(
         name="<b>김&구독</b>", address="kim@example.com", message_id="<1@moa.example>"
     )
 

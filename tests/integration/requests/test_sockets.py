@@ -18,6 +18,7 @@ from seller.models import Product, Terms
 from tests.db.mail.test_sockets import sockets  # noqa: F401
 from tests.db.payment.conftest import open_one
 from tests.db.seller.conftest import make_draft, subscribe
+from tests.harness import mailers
 from tests.unit.mail.mails import RECEIPT, receipt
 
 pytestmark = pytest.mark.usefixtures("outbox_backend")
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("outbox_backend")
 @pytest.fixture
 def outbox_backend(settings) -> None:
     """As in production; the test runner puts a backend that keeps mails in memory in its place."""
-    settings.EMAIL_BACKEND = "mail.backends.OutboxBackend"
+    mailers.set_default(settings, mailers.OUTBOX)
 
 
 @pytest.fixture

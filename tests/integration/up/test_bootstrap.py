@@ -16,6 +16,7 @@ def bootstrap(monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "uv", lambda: "")
+    monkeypatch.delenv(module.DJANGO, raising=False)
     return module
 
 
@@ -59,6 +60,36 @@ def test_the_second_start_has_nothing_to_do(bootstrap, project, done):
     bootstrap.environment("requirements.txt", project)
 
     assert done == []
+
+
+def test_another_django_has_an_environment_with_its_own_pins(
+    bootstrap, project, done, monkeypatch
+):
+    (project / "requirements.txt").write_text("# pinned\nDjango==5.2.19\ncelery==5.7.0\n")
+    (project / "constraints-django-6.1.txt").write_text("# instead\ndjango==6.1.3\n")
+    monkeypatch.setenv(bootstrap.DJANGO, "6.1")
+
+    python = bootstrap.environment("requirements-dev.txt", project)
+
+    folder = project / ".venv-6.1"
+    assert python == folder / "bin" / "python"
+    assert done == ["make", "install moa-r.txt"]
+    assert (folder / "moa-r.txt").read_text().split() == [
+        *("pytest==9.2.0", "django==6.1.3", "celery==5.7.0")
+    ]
+
+
+def test_a_changed_pin_is_installed_anew(bootstrap, project, done, monkeypatch):
+    changes = project / "constraints-django-6.1.txt"
+    changes.write_text("celery==5.7.0\n")
+    monkeypatch.setenv(bootstrap.DJANGO, "6.1")
+    bootstrap.environment("requirements.txt", project)
+    done.clear()
+
+    changes.write_text("celery==5.7.1\n")
+    bootstrap.environment("requirements.txt", project)
+
+    assert done == ["install moa-r.txt"]
 
 
 def test_development_requirements_include_the_others(bootstrap, project, done):

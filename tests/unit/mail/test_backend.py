@@ -2,6 +2,7 @@
 
 import smtplib
 from collections.abc import Iterator
+from email import policy
 from email.message import EmailMessage as Mime
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from mail.transport.backend import BackendConnection, stored_email
 from mail.transport.base import Envelope
 from mail.transport.classification import Outcome, classify
 from mail.transport.replies import Phase, Reply
+from tests.harness.mailers import SMTP
 from tests.harness.smtp import SmtpServer
 from tests.unit.mail.mails import receipt
 
@@ -215,9 +217,9 @@ def test_i11_a_mail_that_cannot_be_read_back_fails_alone(monkeypatch):
     )
 
 
-def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, settings):
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", smtp.port
-    transport = BackendConnection("django.core.mail.backends.smtp.EmailBackend")
+def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer):
+    options = {"host": "127.0.0.1", "port": smtp.port}
+    transport = BackendConnection(SMTP, options=options)
     mail = envelope(rich())
 
     reply = transport.deliver(mail, Callbacks())
@@ -229,9 +231,11 @@ def test_djangos_own_smtp_backend_delivers_the_stored_bytes(smtp: SmtpServer, se
 
 
 @pytest.mark.parametrize("name", ["console", "filebased", "locmem", "dummy"])
-def test_djangos_other_backends_take_the_mail(settings, tmp_path, name: str, capsys):
-    settings.EMAIL_FILE_PATH = tmp_path
-    transport = BackendConnection(f"django.core.mail.backends.{name}.EmailBackend")
+def test_djangos_other_backends_take_the_mail(tmp_path, name: str, capsys):
+    options = {"file_path": str(tmp_path)} if name == "filebased" else {}
+    transport = BackendConnection(
+        f"django.core.mail.backends.{name}.EmailBackend", options=options
+    )
 
     reply = transport.deliver(envelope(rich()), Callbacks())
 
@@ -301,6 +305,7 @@ def test_the_message_of_a_stored_mail_is_the_stored_bytes():
     message = stored_email(mail).message()
 
     assert message.as_bytes(linesep="\r\n") == mail.content
+    assert stored_email(mail).message(policy=policy.SMTP).as_bytes() == mail.content
     assert message.as_bytes() == mail.content.replace(b"\r\n", b"\n")
     assert message["X-Order"] == "42"
 
@@ -308,7 +313,7 @@ def test_the_message_of_a_stored_mail_is_the_stored_bytes():
 words = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=60)
 
 
-@given(subject=words, body=st.lists(words, max_size=6))
+@given(subject=words, body=st.lists(words, min_size=1, max_size=6))
 def test_any_text_comes_back_as_it_was(subject: str, body: list[str]):
     original = receipt(subject=" ".join(subject.split()), body="\n".join([*body, ""]))
 

@@ -1,4 +1,5 @@
 import hashlib
+from email import message_from_bytes
 
 import pytest
 from django.core.mail import EmailMessage
@@ -6,6 +7,7 @@ from django.core.mail import EmailMessage
 from mail.content import builder
 from mail.content.builder import InvalidMail
 from mail.content.placeholders import ADDRESS, NAME
+from tests.unit.mail.corpus import CORPUS, OLDER_PARTS
 from tests.unit.mail.mails import notice, receipt
 
 
@@ -112,10 +114,21 @@ def test_different_attachments_have_different_digests():
     def digests(name: str, payload: bytes) -> list[str]:
         email = receipt()
         email.attach(name, payload, "application/pdf")
-        return builder.digests(build(email))
+        return build(email).digests()
 
     assert digests("a.pdf", b"1") == digests("a.pdf", b"1")
     assert digests("a.pdf", b"1") != digests("a.pdf", b"2")
+
+
+@OLDER_PARTS
+@pytest.mark.parametrize("name", CORPUS)
+def test_i7_the_digests_are_those_of_the_stored_mail(name: str):
+    """I7: they are taken from the tree, but whoever holds the octets can take them again."""
+    built = build(CORPUS[name]())
+
+    leaves = [part for part in message_from_bytes(built.mime).walk() if not part.is_multipart()]
+    payloads = [bytes(leaf.get_payload(decode=True) or b"") for leaf in leaves]
+    assert built.digests()[1:] == [hashlib.sha256(payload).hexdigest() for payload in payloads]
 
 
 def test_i7_an_attachment_without_a_name_counts_as_well():
@@ -124,7 +137,7 @@ def test_i7_an_attachment_without_a_name_counts_as_well():
     def digests(payload: bytes) -> list[str]:
         email = receipt()
         email.attach(None, payload, "application/octet-stream")
-        return builder.digests(build(email))
+        return build(email).digests()
 
     assert digests(b"1") != digests(b"2")
 

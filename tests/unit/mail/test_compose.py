@@ -16,7 +16,7 @@ from mail import outbox
 from mail.content import builder
 from mail.content.builder import InvalidMail
 from mail.content.compose import NAME_LIMIT, compose, mailbox, one_line
-from mail.content.template import Skeleton
+from mail.content.template import CompiledTemplate
 
 ADDRESS = "no-reply@moa.example"
 FOLDER = {
@@ -90,7 +90,7 @@ def test_a_template_that_is_missing_is_told(folder: str):
 def test_a_recipients_own_words_go_where_their_placeholders_stand():
     email = compose("hi", {"who": outbox.NAME, "address": outbox.ADDRESS})
 
-    mime = Skeleton(builder.build_personal(email).mime).fill(
+    mime = CompiledTemplate(builder.build_personal(email).mime).fill(
         name="<김>", address="kim@example.com", message_id="<1@moa.example>"
     )
 

@@ -6,7 +6,7 @@ import pytest
 from django.conf import UserSettingsHolder, global_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from mail.conf import declared, from_environ, servers, setting
+from mail.conf import declared, from_environ, setting, transports
 from mail.conf import settings as mail_settings
 from mail.conf.rate import Rate
 from mail.conf.smtp_server import SmtpServer
@@ -17,16 +17,15 @@ def fresh(monkeypatch) -> UserSettingsHolder:
     """Django's settings in a project that says nothing of mail."""
     empty = UserSettingsHolder(global_settings)
     monkeypatch.setattr(setting, "settings", empty)
-    monkeypatch.setattr(servers, "settings", empty)
+    monkeypatch.setattr(transports, "settings", empty)
     return empty
 
 
 def test_a_project_that_says_nothing_has_the_defaults(fresh):
     assert {name: getattr(mail_settings, name) for name in declared()} == {
-        "MAIL_SERVERS": dict.fromkeys(
+        "MAIL_TRANSPORTS": dict.fromkeys(
             ("transactional", "bulk"), SmtpServer(host="localhost", port=25)
         ),
-        "MAIL_BACKEND": "",
         "MAIL_RATE": Rate(),
         "MAIL_REDIRECT_TO": "",
         "MAIL_LEASE": timedelta(seconds=8),
@@ -49,7 +48,7 @@ def test_a_project_that_says_nothing_has_the_defaults(fresh):
         ("MAIL_RELAY_INTERVAL", 1, 1.0),
         ("MAIL_RATE", "14/s", Rate(per_second=14)),
         ("MAIL_RATE", Rate(per_day=9), Rate(per_day=9)),
-        ("MAIL_BACKEND", None, ""),
+        ("MAIL_REDIRECT_TO", None, ""),
     ],
 )
 def test_a_setting_of_the_project_wins_at_once(settings, name, given, meant):
@@ -68,12 +67,16 @@ def test_a_setting_of_the_project_wins_at_once(settings, name, given, meant):
         ("MAIL_WINDOW", True, "MAIL_WINDOW=True is not a number."),
         ("MAIL_WINDOW", float("inf"), "MAIL_WINDOW=inf is not a number."),
         ("MAIL_WINDOW", 1.5, "MAIL_WINDOW=1.5 is not a whole number."),
-        ("MAIL_BACKEND", 7, "MAIL_BACKEND is not a string."),
-        ("MAIL_SERVERS", 7, "MAIL_SERVERS has a server that is not written as smtp://host:port."),
+        ("MAIL_REDIRECT_TO", 7, "MAIL_REDIRECT_TO is not a string."),
         (
-            "MAIL_SERVERS",
+            "MAIL_TRANSPORTS",
+            7,
+            "MAIL_TRANSPORTS is neither smtp://host:port nor a mapping of BACKEND and OPTIONS.",
+        ),
+        (
+            "MAIL_TRANSPORTS",
             {"bulk": "smtp://one"},
-            "MAIL_SERVERS names the lanes transactional and, if it likes, bulk.",
+            "MAIL_TRANSPORTS names the lane transactional and, optionally, bulk.",
         ),
     ],
 )
@@ -93,7 +96,7 @@ def test_django_s_own_settings_name_the_server(fresh):
     named = SmtpServer(
         host="smtp.example", port=587, user="shop", password="hunter2", starttls=True
     )
-    assert {"transactional": named, "bulk": named} == mail_settings.MAIL_SERVERS
+    assert {"transactional": named, "bulk": named} == mail_settings.MAIL_TRANSPORTS
 
 
 @pytest.mark.parametrize(
@@ -106,9 +109,9 @@ def test_django_s_own_settings_name_the_server(fresh):
     ],
 )
 def test_servers_are_named_for_both_lanes_or_for_each(settings, given, ports):
-    settings.MAIL_SERVERS = given
+    settings.MAIL_TRANSPORTS = given
 
-    found = mail_settings.MAIL_SERVERS
+    found = mail_settings.MAIL_TRANSPORTS
 
     assert (found["transactional"].port, found["bulk"].port) == ports
 
@@ -118,7 +121,7 @@ def test_an_environment_gives_what_it_names_and_the_defaults():
 
     assert given["MAIL_WINDOW"] == 4
     assert given["MAIL_RATE"] == Rate()
-    assert given.keys() == declared().keys() - {"MAIL_SERVERS"}
+    assert given.keys() == declared().keys() - {"MAIL_TRANSPORTS"}
 
 
 def test_an_environment_with_a_value_of_no_use_is_refused():

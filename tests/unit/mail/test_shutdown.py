@@ -53,7 +53,8 @@ def test_a_child_forked_before_learns_of_it():
 
 
 def test_a_child_that_ends_closes_its_connections(settings, monkeypatch):
-    settings.MAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    dummy = {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    settings.MAIL_TRANSPORTS = dict.fromkeys(Lane, dummy)
     closed: list[object] = []
     connection = SLOT.connections.of(Lane.BULK)
     monkeypatch.setattr(connection, "close", lambda: closed.append(connection))
@@ -67,7 +68,7 @@ def test_a_child_that_ends_closes_its_connections(settings, monkeypatch):
 
 
 def test_lanes_with_one_server_share_its_connection(settings):
-    one, two = settings.MAIL_SERVERS.values()
+    one, two = settings.MAIL_TRANSPORTS.values()
     assert one == two
 
     connections = Connections()
