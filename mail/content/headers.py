@@ -11,6 +11,7 @@ from binascii import b2a_base64
 from email.utils import formataddr
 
 from mail.content.mime import INSTALLED
+from mail.content.placeholders import Substitutions
 
 LINE = 78  # octets of a header line before it is folded, RFC 5322 §2.1.1
 ONE_WORD = 60  # octets of an encoded word that is never split in two (RFC 2047 §2 allows 75)
@@ -20,11 +21,12 @@ ONE_OCTET_IN_Q = b"-!*+/ " + string.ascii_letters.encode() + string.digits.encod
 PLAIN_ADDRESS = re.compile(r"[a-zA-Z0-9_+-]+(?:\.[a-zA-Z0-9_+-]+)*@[a-z0-9.-]+")
 
 
-def to(name: str, address: str) -> bytes:
+def to(values: Substitutions) -> bytes:
     """The To field of one recipient; a name that is not ASCII in encoded words (RFC 2047).
 
     Raises ValueError for a name or an address that no header can carry.
     """
+    name, address = values["name"], values["address"]
     if PLAIN_ADDRESS.fullmatch(address) and (mailbox := _mailbox(name, address)):
         field = f"To: {mailbox}"
         if len(field) <= LINE:
@@ -32,8 +34,9 @@ def to(name: str, address: str) -> bytes:
     return INSTALLED.to(name, address)
 
 
-def message_id(value: str) -> bytes:
+def message_id(values: Substitutions) -> bytes:
     """The Message-ID field. It has no space, so it is never split."""
+    value = values["message_id"]
     field = f"Message-ID: {value}"
     return field.encode("ascii") if len(field) <= LINE else INSTALLED.field("Message-ID", value)
 

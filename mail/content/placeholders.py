@@ -4,7 +4,6 @@ A caller writes the constants NAME and ADDRESS. They are delimited by private-us
 text that a person typed cannot be mistaken for one, and nothing is ever compiled as a template.
 """
 
-import html
 import re
 
 OPEN, CLOSE = "\ue000", "\ue001"
@@ -17,17 +16,6 @@ DELIMITER = re.compile(f"[{OPEN}{CLOSE}]")
 
 Substitutions = dict[str, str]
 """The value of each placeholder for one recipient, and their Message-ID."""
-
-
-def substitutions(*, name: str, address: str, message_id: str) -> Substitutions:
-    """The values for one recipient; those for HTML are escaped."""
-    return {
-        "name": name,
-        "name:html": html.escape(name),
-        "address": address,
-        "address:html": html.escape(address),
-        "message_id": message_id,
-    }
 
 
 def substitute(text: str, values: Substitutions) -> str:

@@ -4,6 +4,7 @@ What is rendered is, octet for octet, what the installed Django would have sent 
 written for this recipient alone.
 """
 
+import html
 import re
 from collections.abc import Iterable, Iterator
 from email import message_from_bytes
@@ -12,7 +13,7 @@ from functools import partial
 from mail.content import headers
 from mail.content.mime import INSTALLED
 from mail.content.part import Part
-from mail.content.placeholders import OPEN, Substitutions, substitute, substitutions
+from mail.content.placeholders import OPEN, Substitutions, substitute
 from mail.content.text import Fragment
 
 NO_MESSAGE_ID = b"Message-ID: <>"
@@ -47,6 +48,17 @@ class CompiledTemplate:
         return longest <= self.longest_value and values["name"].isprintable()
 
 
+def substitutions(*, name: str, address: str, message_id: str) -> Substitutions:
+    """The values for one recipient; those for HTML are escaped."""
+    return {
+        "name": name,
+        "name:html": html.escape(name),
+        "address": address,
+        "address:html": html.escape(address),
+        "message_id": message_id,
+    }
+
+
 def _with_recipient(stored: list[bytes]) -> Iterator[Fragment]:
     """The header fields of the mail, with those of its recipient where Django puts them."""
     for field in stored:
@@ -54,13 +66,13 @@ def _with_recipient(stored: list[bytes]) -> Iterator[Fragment]:
         if name == b"subject" and OPEN in (subject := INSTALLED.unfold(field)):
             yield partial(_subject_field, subject)
         elif field == NO_MESSAGE_ID:
-            yield _message_id_field
+            yield headers.message_id
         else:
             yield field
         if name == b"from":
-            yield _to_field
+            yield headers.to
     if NO_MESSAGE_ID not in stored:
-        yield _message_id_field
+        yield headers.message_id
 
 
 def _joined(fragments: Iterable[Fragment]) -> list[Fragment]:
@@ -72,14 +84,6 @@ def _joined(fragments: Iterable[Fragment]) -> list[Fragment]:
         else:
             joined.append(fragment)
     return joined
-
-
-def _to_field(values: Substitutions) -> bytes:
-    return headers.to(values["name"], values["address"])
-
-
-def _message_id_field(values: Substitutions) -> bytes:
-    return headers.message_id(values["message_id"])
 
 
 def _subject_field(text: str, values: Substitutions) -> bytes:

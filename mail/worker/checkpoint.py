@@ -85,12 +85,13 @@ class OrmWriter:
 
     def __init__(self, batch_id: int, token: UUID) -> None:
         self.own = Batch.objects.owned_by(batch_id, token)
+        self.lease_until = Now() + settings.MAIL_LEASE
 
     def start(self, through_id: int) -> None:
         """Nothing: it would have to wait."""
 
     def write(self, through_id: int, *, begun: bool) -> bool | None:
-        columns: dict[str, Any] = {"lease_until": Now() + settings.MAIL_LEASE}
+        columns: dict[str, Any] = {"lease_until": self.lease_until}
         if through_id:
             columns["through_id"] = through_id
         if begun:

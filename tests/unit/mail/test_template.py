@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from mail.content import builder
 from mail.content.mime import INSTALLED
-from mail.content.placeholders import ADDRESS, NAME, substitutions
-from mail.content.template import CompiledTemplate
+from mail.content.placeholders import ADDRESS, NAME
+from mail.content.template import CompiledTemplate, substitutions
 from mail.content.text import Text
 from tests.unit.mail.mails import notice
 
