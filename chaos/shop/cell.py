@@ -79,7 +79,10 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
             starttls=with_tls,
             **(LOGIN if with_login else {}),
         )
-        with override_settings(MAIL_TRANSPORTS=dict.fromkeys(Lane, {"OPTIONS": place.options()})), _trusted():
+        with (
+            override_settings(MAIL_TRANSPORTS=dict.fromkeys(Lane, {"OPTIONS": place.options()})),
+            _trusted(),
+        ):
             try:
                 yield server
             finally:
