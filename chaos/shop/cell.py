@@ -79,10 +79,8 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
             starttls=with_tls,
             **(LOGIN if with_login else {}),
         )
-        with (
-            override_settings(MAIL_TRANSPORTS=dict.fromkeys(Lane, {"OPTIONS": place.options()})),
-            _trusted(),
-        ):
+        config = {"OPTIONS": place.options()}
+        with override_settings(MAIL_TRANSPORTS={lane: config for lane in Lane}), _trusted():
             try:
                 yield server
             finally:
