@@ -80,7 +80,7 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
             **(LOGIN if with_login else {}),
         )
         config = {"OPTIONS": place.options()}
-        with override_settings(MAIL_TRANSPORTS={lane: config for lane in Lane}), _trusted():
+        with override_settings(MAIL_TRANSPORTS=dict.fromkeys(Lane, config)), _trusted():
             try:
                 yield server
             finally:
