@@ -1,6 +1,6 @@
 """The program that the sections about one Moa ask: `python -m bench.answering bench.acts`.
 
-What `bench.shop` does, and more; moments are of the clock `time`, as those of `bench.timed_sink`.
+What `bench.shop` does, and more; moments are of the clock `time`, as those of `tests.harness.smtp_sink`.
 """
 
 import time

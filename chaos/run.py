@@ -16,7 +16,7 @@ from chaos.load import Load
 from chaos.plan import Fault
 from chaos.recovery import Progress, Recovery, recoveries
 from chaos.stack import Stack
-from chaos.unit import members
+from tests.harness.sessions import members
 
 WARM_UP = 5.0  # seconds of load before the first fault
 REST = 240.0  # seconds in which all must have come to rest

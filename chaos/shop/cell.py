@@ -8,7 +8,7 @@ import os
 import ssl
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -77,7 +77,8 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
             host="localhost" if with_tls else "127.0.0.1",
             port=server.port,
             starttls=with_tls,
-            **(LOGIN if with_login else {}),
+            user=LOGIN["user"] if with_login else "",
+            password=LOGIN["password"] if with_login else "",
         )
         with override_settings(MAIL_SERVERS=dict.fromkeys(Lane, place)), _trusted():
             try:
@@ -87,7 +88,7 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
                 connections.close_all()
 
 
-def _trusted() -> "patch.dict[str, str]":
+def _trusted() -> AbstractContextManager[object]:
     return patch.dict(os.environ, {"SSL_CERT_FILE": str(PEM)})
 
 

@@ -106,7 +106,7 @@ def own_database(
 
 
 @pytest.fixture
-def confirm(transactional_db: None) -> Callable[[str], dict[str, Any]]:
+def confirm(transactional_db: None) -> Callable[[int], dict[str, Any]]:
     """Confirms one payment over HTTP, as the seller's system does; returns the answer."""
     product = shop.make_product()
     payment, _ = services.open_payment(
@@ -118,9 +118,9 @@ def confirm(transactional_db: None) -> Callable[[str], dict[str, Any]]:
     token = AuthToken.objects.create(shop.operator())[1]
     told = json.dumps({"payment_key": "sandbox_1", "amount": payment.amount}).encode()
 
-    def call(address: str) -> dict[str, Any]:
+    def call(port: int) -> dict[str, Any]:
         request = urllib.request.Request(
-            f"{address}/api/payments/{payment.pk}/confirm/",
+            f"http://127.0.0.1:{port}/api/payments/{payment.pk}/confirm/",
             data=told,
             headers={"Authorization": f"Token {token}", "Content-Type": "application/json"},
         )

@@ -160,13 +160,13 @@ def test_a_relay_at_work_ends_and_gives_the_lead_back(stage: Stage, smtp: SmtpSe
 
 
 def test_a_web_process_answers_the_request_it_has_and_ends(
-    stage: Stage, confirm: Callable[[str], dict[str, Any]], smtp: SmtpServer
+    stage: Stage, confirm: Callable[[int], dict[str, Any]], smtp: SmtpServer
 ):
     at = stage.point("paying")
-    web, address = stage.web(**at.environ)
+    web, port = stage.web(**at.environ)
     web.wait_ready()
     answers: list[dict[str, Any]] = []
-    caller = threading.Thread(target=lambda: answers.append(confirm(address)))
+    caller = threading.Thread(target=lambda: answers.append(confirm(port)))
     caller.start()
     at.wait()
 

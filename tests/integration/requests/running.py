@@ -7,14 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from chaos.report import PACKAGES, commit
 from tests.harness.postgresql import PostgreSQL
-from tests.harness.processes import Processes
+from tests.harness.processes import Processes, production
 from tests.harness.rabbitmq import RabbitMQ
-from tests.integration.requests.outside import SmtpProcess
-from tests.integration.requests.web import PRODUCTION, Web
+from tests.harness.smtp_process import SmtpProcess
+from tests.integration.requests.web import Web
 
 __all__ = ["PACKAGES", "Shop", "commit", "start"]
 
@@ -42,7 +43,7 @@ class Shop:
     def wait_for_receipts(self) -> float:
         """Wait until every buyer has one; the seconds it took."""
         began = time.monotonic()
-        self.smtp.wait_for(self.confirmed, seconds=PATIENCE)
+        self.smtp.wait_for_recipients(self.confirmed, seconds=PATIENCE)
         return time.monotonic() - began
 
     def hold(self) -> None:
@@ -69,7 +70,12 @@ def start(stack: contextlib.ExitStack, say: Callable[[str], None]) -> Shop:
     database.start()
     broker.start()
     smtp = stack.enter_context(SmtpProcess())
-    environ = settings(folder, database, broker, smtp)
+    environ = production(
+        database_url=database.url(),
+        broker_url=broker.url(),
+        email_url=smtp.url,
+        folder=Path(folder),
+    ) | {"LOG_LEVEL": "WARNING"}
     os.environ.update(environ)
     import django
     from django.core.management import call_command
@@ -86,17 +92,3 @@ def start(stack: contextlib.ExitStack, say: Callable[[str], None]) -> Shop:
     web = Web(environ, token=token)
     stack.callback(web.discard)
     return Shop(database, broker, smtp, web.wait_ready(), product)
-
-
-def settings(
-    folder: str, database: PostgreSQL, broker: RabbitMQ, smtp: SmtpProcess
-) -> dict[str, str]:
-    """The environment of production, but for TLS in front of the web processes."""
-    return PRODUCTION | {
-        "DJANGO_SETTINGS_MODULE": "moa.settings",
-        "MOA_VAR": folder,
-        "DATABASE_URL": database.url(),
-        "BROKER_URL": broker.url(),
-        "EMAIL_URL": smtp.url,
-        "LOG_LEVEL": "WARNING",
-    }

@@ -12,13 +12,14 @@ from mail.models import Delivery
 from tests.harness.ports import wait_until
 from tests.harness.processes import Processes
 from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.smtp_process import SmtpProcess
 from tests.integration.conftest import (  # noqa: F401
     broker,
     environ,
     processes,
     spare_vhosts,
 )
-from tests.integration.requests.outside import FAULTS, SmtpProcess
+from tests.integration.requests.outside import FAULTS
 from tests.integration.requests.payments import open_many, open_shop
 from tests.integration.requests.web import Web
 
@@ -48,10 +49,10 @@ def test_whatever_fails_payments_are_taken_and_every_receipt_leaves_by_itself(
         for number, fault in enumerate(FAULTS.values(), start=1):
             with fault(rabbitmq, smtp_process):
                 web.confirm(open_many(product, EACH), amount=product.price)
-            smtp_process.wait_for(number * EACH)
+            smtp_process.wait_for_recipients(number * EACH)
     finally:
         print(web.discard())  # noqa: T201
 
     sent = Delivery.objects.filter(state="sent")
     wait_until(lambda: sent.count() == len(FAULTS) * EACH, what="the record of the last mails")
-    assert smtp_process.recipients() == (len(FAULTS) * EACH, len(FAULTS) * EACH)
+    assert (smtp_process.count, len(smtp_process.recipients())) == (len(FAULTS) * EACH,) * 2

@@ -80,9 +80,9 @@ def said_to_mail(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     heard: list[str] = []
     obey = smtp_dialogue.Dialogue.do_mail
 
-    def listen(self: smtp_dialogue.Dialogue, rest: str) -> None:
+    async def listen(self: smtp_dialogue.Dialogue, rest: str) -> None:
         heard.append(rest)
-        obey(self, rest)
+        await obey(self, rest)
 
     monkeypatch.setattr(smtp_dialogue.Dialogue, "do_mail", listen)
     return heard
@@ -314,6 +314,10 @@ def test_a_connection_that_rested_is_asked_whether_it_lives(smtp, transport, mon
     assert (smtp.connections, len(smtp.taken)) == (2, 3)
 
 
+async def says_nothing(self: smtp_dialogue.Dialogue, rest: str) -> None:
+    pass
+
+
 def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, monkeypatch):
     """I3: no lease runs out while a connection is made in the middle of a Batch."""
     first, second = Watch(), Watch()
@@ -321,7 +325,7 @@ def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, 
     monkeypatch.setattr("mail.transport.smtp.IDLE_LIMIT", 0)
     monkeypatch.setattr(wire, "WAKE", 0.01)
     monkeypatch.setitem(mail_smtp.PATIENCE, Phase.MAIL, 0.1)
-    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_noop", lambda self, rest: None)
+    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_noop", says_nothing)
 
     answer = offer(transport, watch=second)
 
