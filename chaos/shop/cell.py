@@ -22,7 +22,7 @@ from mail import outbox
 from mail.kinds import Kind
 from mail.models import Attempt, Batch, Delivery, Lane, Transport
 from mail.relay import dispatch
-from mail.transport import connections, wire
+from mail.transport import connections, session, wire
 from mail.transport import smtp as mail_smtp
 from mail.transport.config import SmtpServer as Server
 from mail.transport.replies import Phase
@@ -32,6 +32,7 @@ from tests.harness.smtp import SmtpServer
 
 PEM = Path(harness.__file__).parent / "tls" / "localhost.pem"
 LOGIN = {"user": "moa", "password": "secret"}
+BEFORE_THE_FIRST_MAIL = ("connect", "ehlo", "starttls", "auth")
 OF_A_RECIPIENT = ("rcpt", "data", "dot")
 SHORT = 0.5  # seconds of patience where a server never answers
 SOON = timedelta(seconds=30)
@@ -102,12 +103,13 @@ def _misbehave(server: SmtpServer, cell: Cell, address: str) -> None:
 @contextmanager
 def _short_of_time(cell: Cell) -> Iterator[None]:
     """While a server is silent for ever, the patience that it would try is short."""
-    session = cell.phase in ("ehlo", "starttls", "auth")
-    phase = {"rset": Phase.MAIL}.get(cell.phase, Phase.CONNECT if session else cell.phase)
     with ExitStack() as stack:
         stack.enter_context(patch.object(wire, "WAKE", 0.05))
-        if cell.what.get("hold") and phase in mail_smtp.PATIENCE:
-            stack.enter_context(patch.dict(mail_smtp.PATIENCE, {Phase(phase): SHORT}))
+        if cell.what.get("hold") and cell.phase in BEFORE_THE_FIRST_MAIL:
+            stack.enter_context(patch.object(session, "CONNECT_PATIENCE", SHORT))
+        elif cell.what.get("hold") and cell.phase != "quit":
+            phase = Phase.MAIL if cell.phase == "rset" else Phase(cell.phase)
+            stack.enter_context(patch.dict(mail_smtp.PATIENCE, {phase: SHORT}))
         yield
 
 

@@ -20,7 +20,7 @@ from tests.harness.smtp import SmtpServer
 
 PEM = Path(__file__).parents[2] / "harness" / "tls" / "localhost.pem"
 STEPS = ["connect", "ehlo", "mail", "rcpt", "data", "dot"]
-SHORT = 1.0  # seconds
+SHORT = 0.15  # seconds, where a server stays silent
 CONTENT = "Subject: 안녕\r\n\r\n반갑습니다.\r\n".encode()
 
 
@@ -338,7 +338,7 @@ def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, 
 def test_i5_trouble_with_quit_changes_nothing(smtp, transport, monkeypatch, rule):
     """I5: QUIT trouble never undoes a 250."""
     monkeypatch.setattr("mail.transport.smtp.MAILS_PER_CONNECTION", 1)
-    smtp.on("quit", **rule)
+    smtp.on("quit", **rule, times=1)
 
     answers = [offer(transport), offer(transport)]
 

@@ -154,6 +154,7 @@ def without_boundaries(mime: bytes) -> bytes:
     return re.sub(rb"={15}\d+==", b"boundary", mime)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.one_of(NAMES, LONG_NAMES),
