@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaos.ledger import Loss, Mail, Row, Wanted
 from chaos.load import Operation
 from chaos.stack import Stack
+from tests.harness.balance import Loss, Mail, Row, Wanted
 
 ROWS = """
     SELECT delivery.id, message.id, delivery.address, delivery.state, message.kind,

@@ -14,8 +14,9 @@ from knox.models import AuthToken
 
 from payment import services
 from tests.crash.processes import Nursery, Stage
+from tests.harness import shop
+from tests.harness.ports import PATIENCE
 from tests.harness.postgresql import PostgreSQL
-from tests.integration import shop
 from tests.integration.conftest import broker, environ, spare_vhosts
 
 __all__ = ["broker", "environ", "spare_vhosts"]
@@ -76,7 +77,7 @@ def database_server(
     log = folder / "log"
     log.touch()
     child = nursery.fork(("manage.py", "migrate", "-v0"), os.environ | told, log)
-    assert child.wait(60) == 0, log.read_text()
+    assert child.wait(PATIENCE) == 0, log.read_text()
     yield server
     server.discard()
 
@@ -124,7 +125,7 @@ def confirm(transactional_db: None) -> Callable[[int], dict[str, Any]]:
             data=told,
             headers={"Authorization": f"Token {token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 

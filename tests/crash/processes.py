@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.crash.hooks import POINTS, _file
-from tests.harness.ports import wait_until
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.processes import PROJECT, Processes
 
 
@@ -61,7 +61,7 @@ class Nursery:
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
         for file in self.folder.iterdir():
@@ -100,7 +100,7 @@ class Point:
     def release(self) -> None:
         """Let what has arrived go on."""
         for one in set(self.asked) - set(self.missing()):
-            wait_until(lambda one=one: self._leave(one), seconds=10, what=f"leave for {one}")
+            wait_until(lambda one=one: self._leave(one), what=f"leave for {one}")
 
     def _leave(self, asked: str) -> bool:
         """Open the FIFO; false while nobody reads it, as one does not that was just continued."""

@@ -13,8 +13,9 @@ from django.db import connection
 
 from mail.models import Message
 from payment.models import Payment
-from tests.crash import ledger
 from tests.crash.processes import Point, Stage
+from tests.harness import ledger
+from tests.harness.ports import PATIENCE
 from tests.harness.postgresql import PostgreSQL
 from tests.harness.processes import SHOP
 from tests.harness.smtp import SmtpServer
@@ -67,7 +68,7 @@ def test_while_the_database_is_away_a_request_is_refused_and_may_be_repeated(
 
     own_database.stop()
     refusals = [refused(lambda: confirm(port)) for _ in range(2)]
-    page = refused(lambda: urllib.request.urlopen(browser, timeout=30))
+    page = refused(lambda: urllib.request.urlopen(browser, timeout=PATIENCE))
     own_database.start()
     connection.close()
     answers.append(confirm(port)["state"])
@@ -102,5 +103,5 @@ def cut_off(at: Point, victim: Any, ask: Any) -> None:
     caller.start()
     at.wait()
     victim.kill()
-    caller.join(30)
+    caller.join(PATIENCE)
     assert errors

@@ -16,6 +16,7 @@ from seller import services
 from seller.models import Immutable, Product, Subscription, Terms
 from seller.publishing import AlreadyPublished
 from tests.db.seller.conftest import subscribe
+from tests.harness.ports import PATIENCE
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -107,12 +108,12 @@ def test_everybody_is_either_told_or_shown_the_change(
     start = threading.Barrier(8)
 
     def run(number: int) -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         for one in range(5):
             subscribe(draft.product, number * 10 + one)
 
     def publish() -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         services.publish_terms(terms=draft, by=admin)
 
     calls = [lambda number=number: run(number) for number in range(7)]
@@ -131,7 +132,7 @@ def test_one_address_subscribing_many_times_at_once_subscribes_once(
     start = threading.Barrier(8)
 
     def run() -> int:
-        start.wait(10)
+        start.wait(PATIENCE)
         return subscribe(product).pk
 
     results = [threads.submit(in_own_session(run)) for _ in range(8)]
@@ -146,7 +147,7 @@ def test_a_double_click_makes_one_broadcast(
     start = threading.Barrier(4)
 
     def run() -> str:
-        start.wait(10)
+        start.wait(PATIENCE)
         try:
             services.publish_terms(terms=draft, by=admin)
         except AlreadyPublished:

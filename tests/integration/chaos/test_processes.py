@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.ports import wait_until
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.smtp_process import SmtpProcess
 from tests.harness.steered import Steered
 
@@ -87,7 +87,7 @@ def test_the_proxy_passes_mails_on(proxy: Steered, log: Path):
 
 @pytest.mark.parametrize("what", ["cut", "reset"])
 def test_the_proxy_ends_links_and_takes_new_ones(proxy: Steered, log: Path, what: str):
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as link:
         assert link.recv(100)
         proxy.order(do=what)
 
@@ -104,7 +104,7 @@ def ended(link: socket.socket) -> bool:
 
 
 def test_the_proxy_falls_silent_and_closes_nothing(proxy: Steered):
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as link:
         assert link.recv(100)
         proxy.order(do="half")
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5) as second:
@@ -127,7 +127,7 @@ def test_the_proxy_refuses_until_it_is_cleared(proxy: Steered):
 
 def greets(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as link:
             return link.recv(100).startswith(b"220")
     except ConnectionError:
         return False

@@ -4,7 +4,7 @@ import pytest
 from kombu import Connection
 
 from moa.queues import DEAD_QUEUE, QUEUES, is_missing
-from tests.integration.broker import Broker
+from tests.harness.broker import Broker
 from tests.integration.conftest import broker, spare_vhosts  # noqa: F401
 
 

@@ -35,10 +35,10 @@ class Shop:
 
     def confirm(self, count: int) -> list[float]:
         """Open so many payments and confirm each over HTTP; the seconds of each confirmation."""
-        from tests.integration.requests.payments import open_many
+        from tests.harness.shop import open_payments
 
         self.confirmed += count
-        return self.web.confirm(open_many(self.product, count), amount=self.product.price)
+        return self.web.confirm(open_payments(self.product, count), amount=self.product.price)
 
     def wait_for_receipts(self) -> float:
         """Wait until every buyer has one; the seconds it took."""
@@ -82,13 +82,13 @@ def start(stack: contextlib.ExitStack, say: Callable[[str], None]) -> Shop:
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from tests.integration.requests.payments import open_shop
+    from tests.harness.shop import make_product, token_for
 
     processes = Processes(environ)
     stack.callback(processes.discard)
     processes.relay(LOG_LEVEL="INFO").wait_ready()
     processes.worker("-c", "1", LOG_LEVEL="INFO").wait_ready()
-    product, token = open_shop()
-    web = Web(environ, token=token)
+    product = make_product()
+    web = Web(environ, token=token_for(product))
     stack.callback(web.discard)
     return Shop(database, broker, smtp, web.wait_ready(), product)

@@ -6,10 +6,8 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 
-from tests.harness.ports import answers, wait_until
+from tests.harness.ports import PATIENCE, answers, wait_until
 from tests.harness.processes import Processes
-
-PATIENCE = 30  # seconds for one request, far beyond what any may take
 
 
 class Web:
@@ -20,7 +18,7 @@ class Web:
         self.headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
 
     def wait_ready(self) -> "Web":
-        wait_until(lambda: answers(self.port), seconds=120, every=0.1, what="web")
+        wait_until(lambda: answers(self.port), every=0.1, what="web")
         return self
 
     def confirm(self, payments: list[int], *, amount: int) -> list[float]:

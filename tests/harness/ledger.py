@@ -6,9 +6,9 @@ from datetime import datetime
 from django.db import connection
 
 from mail.models import Attempt, Batch, Broadcast, Delivery, Message
+from tests.harness import waiting
 from tests.harness.ports import wait_until
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
 
 SECONDS = 40.0
 
