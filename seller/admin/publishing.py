@@ -1,6 +1,6 @@
 """The page on which a draft is read once more, and published."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -13,13 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from mail.content.builder import InvalidMail
 from seller import comparison, publishing, services, validators
-from seller.admin.ownership import person
+from seller.admin.ownership import OwnRowsAdmin, person
 from seller.models import Terms
 from seller.preview import preview
 from seller.publishing import PublishRefused
-
-if TYPE_CHECKING:
-    from seller.admin.terms import TermsAdmin
 
 
 class PublishForm(forms.Form):
@@ -35,7 +32,7 @@ class PublishForm(forms.Form):
 class PublishView:
     """GET shows what would happen; POST does it, by the service that the API calls, too."""
 
-    def __init__(self, model_admin: "TermsAdmin") -> None:
+    def __init__(self, model_admin: OwnRowsAdmin) -> None:
         self.model_admin = model_admin
 
     def __call__(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -5,67 +5,48 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-import socket
-import struct
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from tests.harness.smtp_connection import Connection, Gone
 from tests.harness.smtp_rule import Rule
 
-if TYPE_CHECKING:
-    from tests.harness.smtp import SmtpServer
-
 PATH = re.compile(r"<([^>]*)>")
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
 
 
-class Gone(ConnectionError):
-    """The other side, or a rule, ended the connection."""
+class Server(Protocol):
+    """What a dialogue asks of its server."""
+
+    extensions: list[str]
+    tls: ssl.SSLContext | None
+    implicit_tls: bool
+    users: dict[str, str] | None
+
+    def rule(self, phase: str, addresses: Sequence[str]) -> Rule | None: ...
+    def take(self, *, sender: str, recipients: list[str], raw: bytes, connection: int) -> None: ...
+    def entered(self, dialogue: Dialogue) -> int: ...
+    def left(self, dialogue: Dialogue) -> None: ...
 
 
-class Dialogue(asyncio.Protocol):
+class Dialogue(Connection):
     """Obeys commands one by one; replies leave when there is nothing more to read.
 
     All of it runs in the event loop of its server. It does not read while a rule lets the client
     wait, so that a client that writes on is held up as by a real server.
     """
 
-    transport: asyncio.Transport
-
-    def __init__(self, server: SmtpServer) -> None:
+    def __init__(self, server: Server) -> None:
+        super().__init__()
         self.server = server
         self.number = 0
-        self.incoming = bytearray()
-        self.outgoing = bytearray()
         self.sender: str | None = None
         self.recipients: list[str] = []
-        self.is_over = False
-        self.news: asyncio.Future[None] | None = None
-        self.task: asyncio.Task[None] | None = None
-
-    # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
         self.number = self.server.entered(self)
-        self.task = asyncio.get_running_loop().create_task(self.run())
-
-    def data_received(self, data: bytes) -> None:
-        self.incoming += data
-        self._tell()
-
-    def eof_received(self) -> bool:
-        self.is_over = True
-        self._tell()
-        return self.transport.get_extra_info("ssl_object") is None  # replies may still leave
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.is_over = True
-        self._tell()
-
-    # The dialogue.
+        super().connection_made(transport)
 
     async def run(self) -> None:
         try:
@@ -76,15 +57,6 @@ class Dialogue(asyncio.Protocol):
         finally:
             self.transport.close()
             self.server.left(self)
-
-    def cut(self) -> None:
-        """Reset the connection."""
-        connection = self.transport.get_extra_info("socket")
-        with suppress(OSError):  # it was gone already
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.transport.abort()
-        if self.task is not None:
-            self.task.cancel()
 
     async def obey(self, line: str) -> None:
         verb, _, rest = line.partition(" ")
@@ -108,7 +80,8 @@ class Dialogue(asyncio.Protocol):
 
     async def do_starttls(self, _: str) -> None:
         if await self.answer("starttls", "220 2.0.0 go ahead"):
-            await self.secure()
+            assert self.server.tls is not None
+            await self.secure(self.server.tls)
 
     async def do_auth(self, rest: str) -> None:
         secret = base64.b64decode(rest.partition(" ")[2]).decode().split("\0")
@@ -183,42 +156,11 @@ class Dialogue(asyncio.Protocol):
             raise Gone
         return said.startswith(("2", "3"))
 
-    def say(self, reply: str) -> None:
-        self.outgoing += reply.encode() + b"\r\n"
-
-    def flush(self) -> None:
-        if self.outgoing:
-            self.transport.write(bytes(self.outgoing))
-            self.outgoing.clear()
-
-    async def read_until(self, end: bytes) -> bytes:
-        """The bytes up to `end`, without it. Raises Gone."""
-        seen = 0
-        while (at := self.incoming.find(end, seen)) < 0:
-            seen = max(0, len(self.incoming) - len(end))
-            self.flush()
-            await self._more()
-        found = bytes(self.incoming[:at])
-        del self.incoming[: at + len(end)]
-        return found
-
     async def read_mail(self) -> bytes:
         """A mail up to the lone dot, with dot-stuffing undone (RFC 5321 §4.5.2)."""
         self.incoming[:0] = b"\r\n"  # so that a dot at once ends an empty mail, too
         stuffed = await self.read_until(b"\r\n.\r\n") + b"\r\n"
         return stuffed.replace(b"\r\n..", b"\r\n.")[2:]
-
-    async def secure(self) -> None:
-        """Go on over TLS. Raises SSLError or Gone when the client does not."""
-        assert self.server.tls is not None
-        self.flush()
-        self.incoming.clear()
-        secured = await asyncio.get_running_loop().start_tls(
-            self.transport, self, self.server.tls, server_side=True
-        )
-        if secured is None:
-            raise Gone
-        self.transport = secured
 
     async def _wait_for(self, rule: Rule) -> None:
         if not rule.makes_wait:
@@ -227,17 +169,6 @@ class Dialogue(asyncio.Protocol):
         self.transport.pause_reading()
         await rule.wait()
         self.transport.resume_reading()
-
-    async def _more(self) -> None:
-        """Wait for more to read. Raises Gone."""
-        if self.is_over:
-            raise Gone
-        self.news = asyncio.get_running_loop().create_future()
-        await self.news
-
-    def _tell(self) -> None:
-        if self.news is not None and not self.news.done():
-            self.news.set_result(None)
 
 
 def _path(arguments: str) -> str:

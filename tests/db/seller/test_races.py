@@ -1,7 +1,6 @@
 """Publishing and subscribing at once, in sessions of their own."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,7 +15,7 @@ from seller import services
 from seller.models import Immutable, Product, Subscription, Terms
 from seller.publishing import AlreadyPublished
 from tests.db.seller.conftest import subscribe
-from tests.harness.ports import PATIENCE
+from tests.harness.ports import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -39,18 +38,17 @@ def in_own_session(call: Callable[[], Any]) -> Callable[[], Any]:
 
 def wait_for_a_waiting_session() -> None:
     """Return once some session of this database waits for a lock."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise TimeoutError("no session waits")
+    wait_until(some_session_waits, what="a session that waits")
+
+
+def some_session_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def told() -> set[str]:
