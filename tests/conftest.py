@@ -34,7 +34,7 @@ GIVEN = os.environ.get("TEST_BROKER_URL", "")
 USED = pytest.StashKey[dict[str, str]]()
 BROKER = pytest.StashKey[Future[RabbitMQ]]()
 LEFT_OUT = pytest.StashKey[Counter[str]]()
-LEAVES_OUT = ("slow", "postgresql", "rabbitmq", "browser")
+LEAVES_OUT = os.environ.get("MOA_TEST_LEAVES_OUT", "").split()
 """The markers by which a tier leaves tests out; a test counts under the first that it has."""
 
 

@@ -14,9 +14,10 @@ from knox.models import AuthToken
 
 from payment import services
 from tests.crash.processes import Nursery, Stage
-from tests.harness import shop
+from tests.harness import ledger, shop
 from tests.harness.ports import PATIENCE
 from tests.harness.postgresql import PostgreSQL
+from tests.harness.smtp import SmtpServer
 from tests.integration.conftest import broker, environ, spare_vhosts
 
 __all__ = ["broker", "environ", "spare_vhosts"]
@@ -44,12 +45,19 @@ def bug() -> str:
 
 
 @pytest.fixture
-def stage(environ: dict[str, str], nursery: Nursery, tmp_path, bug: str) -> Iterator[Stage]:
-    """Starts web, relay and workers, and ends them; shows what they said when the test fails."""
+def stage(
+    environ: dict[str, str], nursery: Nursery, smtp: SmtpServer, tmp_path: Path, bug: str
+) -> Iterator[Stage]:
+    """Starts web, relay and workers, and ends them; shows what they said when the test fails.
+
+    Whatever a test looks at, the books are balanced at its end, as those of a chaos run.
+    """
     stage = Stage(environ | {"MAIL_UNCERTAIN_WAIT": "1", "CRASH_BUG": bug}, nursery, tmp_path)
     yield stage
     print(stage.discard())  # noqa: T201
+    broken = [] if bug else ledger.violations(smtp)
     connection.close()
+    assert broken == []
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def refuses(client: smtplib.SMTP) -> bool:
     return False
 
 
-def test_the_proxy_passes_mails_on(proxy: Steered, log: Path):
+def test_the_proxy_passes_mails_on(proxy: Steered, sink: SmtpProcess):
     with smtplib.SMTP("127.0.0.1", proxy.port) as client:
         client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
 
@@ -86,7 +86,7 @@ def test_the_proxy_passes_mails_on(proxy: Steered, log: Path):
 
 
 @pytest.mark.parametrize("what", ["cut", "reset"])
-def test_the_proxy_ends_links_and_takes_new_ones(proxy: Steered, log: Path, what: str):
+def test_the_proxy_ends_links_and_takes_new_ones(proxy: Steered, what: str):
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as link:
         assert link.recv(100)
         proxy.order(do=what)

@@ -69,6 +69,7 @@ MADE = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(name=NAMES, local=st.from_regex(r"[a-z0-9][a-z0-9+'=_-]{0,30}", fullmatch=True))
 @pytest.mark.parametrize("body", [SHORT, LONG], ids=["8bit", "quoted-printable"])
