@@ -1,7 +1,6 @@
 """Publishing and subscribing at once, in sessions of their own."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +15,7 @@ from seller import services
 from seller.models import Immutable, Product, Subscription, Terms
 from seller.publishing import AlreadyPublished
 from tests.db.seller.conftest import subscribe
+from tests.harness.ports import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -38,18 +38,17 @@ def in_own_session(call: Callable[[], Any]) -> Callable[[], Any]:
 
 def wait_for_a_waiting_session() -> None:
     """Return once some session of this database waits for a lock."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise TimeoutError("no session waits")
+    wait_until(some_session_waits, what="a session that waits")
+
+
+def some_session_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def told() -> set[str]:
@@ -107,12 +106,12 @@ def test_everybody_is_either_told_or_shown_the_change(
     start = threading.Barrier(8)
 
     def run(number: int) -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         for one in range(5):
             subscribe(draft.product, number * 10 + one)
 
     def publish() -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         services.publish_terms(terms=draft, by=admin)
 
     calls = [lambda number=number: run(number) for number in range(7)]
@@ -131,7 +130,7 @@ def test_one_address_subscribing_many_times_at_once_subscribes_once(
     start = threading.Barrier(8)
 
     def run() -> int:
-        start.wait(10)
+        start.wait(PATIENCE)
         return subscribe(product).pk
 
     results = [threads.submit(in_own_session(run)) for _ in range(8)]
@@ -146,7 +145,7 @@ def test_a_double_click_makes_one_broadcast(
     start = threading.Barrier(4)
 
     def run() -> str:
-        start.wait(10)
+        start.wait(PATIENCE)
         try:
             services.publish_terms(terms=draft, by=admin)
         except AlreadyPublished:

@@ -73,6 +73,7 @@ MADE = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(name=NAMES, local=st.from_regex(r"[a-z0-9][a-z0-9+'=_-]{0,30}", fullmatch=True))
 @pytest.mark.parametrize("body", [SHORT, LONG], ids=["unencoded", "encoded"])
@@ -168,6 +169,7 @@ def without_boundaries(mime: bytes) -> bytes:
     return re.sub(rb"={15}\d+==", b"boundary", mime)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.one_of(NAMES, LONG_NAMES),
