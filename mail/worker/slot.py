@@ -12,9 +12,9 @@ from django.db.models import F
 
 from mail.content.template import CompiledTemplate
 from mail.models import Lane, Transport
+from mail.transport import Connections
 from mail.worker.auto_pause import AutoPause
 from mail.worker.checkpoint_sql import CheckpointSessions
-from mail.worker.connections import Connections
 
 SMOOTHING = 0.3
 MEASURE_EVERY = 0.1  # seconds

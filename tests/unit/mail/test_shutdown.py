@@ -7,8 +7,8 @@ import pytest
 from celery.signals import worker_process_shutdown, worker_shutting_down
 
 from mail.models import Lane
+from mail.transport.connections import Connections
 from mail.worker import shutdown
-from mail.worker.connections import Connections
 from mail.worker.slot import SLOT
 from tests.harness.ports import PATIENCE
 
