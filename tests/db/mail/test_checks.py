@@ -10,6 +10,7 @@ from django.db import connection, connections
 
 from mail import checks
 from mail.conf.transports import LANES, from_urls
+from mail.content.mime import INSTALLED
 from tests.harness import mailers
 
 OUTBOX = "mail.backends.OutboxBackend"
@@ -82,6 +83,7 @@ def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
         ("EMAIL_SSL_CERTFILE", "/etc/ssl/client.pem", "mail.W004"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:The EMAIL_.* setting is deprecated")
 def test_a_setting_that_would_lose_or_misdirect_mail_is_told(settings, name, value, expected):
     setattr(settings, name, value)
 
@@ -107,6 +109,13 @@ def test_a_password_is_not_shown(settings):
 
     assert fault.id == "mail.E009"
     assert "hunter2" not in f"{fault.msg} {fault.hint}"
+
+
+@pytest.mark.parametrize(("reads_back", "expected"), [(True, []), (False, ["mail.W005"])])
+def test_a_python_that_drops_the_quotes_of_names_is_told(monkeypatch, reads_back, expected):
+    monkeypatch.setattr(type(INSTALLED), "reads_back", lambda *_: reads_back)
+
+    assert [message.id for message in checks.check_names()] == expected
 
 
 def test_a_default_backend_that_is_not_the_outbox_is_refused(settings):
