@@ -200,7 +200,7 @@ def test_a_long_list_says_that_there_are_more(
     assert "3+" in listed
     here = ('class="this-page">2<', 'aria-current="page">2<')  # before Django 6.0, and since
     assert any(mark in listed for mark in here)
-    assert '<a href="?p=1">1</a>' in listed
+    assert 'href="?p=1"' in listed
 
 
 def test_receipts_are_visible_to_the_staff_of_their_seller(
