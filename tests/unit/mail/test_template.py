@@ -259,7 +259,7 @@ def test_a_long_name_is_whole_in_the_headers(name: str, body: str):
 def test_a_long_name_with_commas_poses_as_nobody_else(name: str):
     mail = fill(compiled(), name=name)
 
-    addresses = getaddresses([mail["To"].replace("\n", "")])
+    addresses = getaddresses([mail["To"].replace("\r\n", "")])
     assert [address for _, address in addresses] == [PLAIN["address"]]
     assert recipient(mail) == (name, PLAIN["address"])
 
