@@ -102,6 +102,6 @@ def test_send_mail_returns_at_once_without_rabbitmq_and_the_mail_arrives_when_it
 
     (taken,) = smtp.wait_for(1)
     assert count == 1
-    assert took < 1
+    assert took < 10  # it would have waited for RabbitMQ until it was back, which is later
     assert taken_meanwhile == []
     assert taken.recipient == "kim@example.com"

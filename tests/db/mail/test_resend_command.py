@@ -118,7 +118,7 @@ def test_two_runs_at_once_resend_each_mail_once(monkeypatch: pytest.MonkeyPatch)
             connection.close()
 
     with ThreadPoolExecutor(2) as runs:
-        counts = [run.result(60) for run in [runs.submit(run), runs.submit(run)]]
+        counts = [run.result(PATIENCE) for run in [runs.submit(run), runs.submit(run)]]
 
     message.refresh_from_db()
     assert sum(counts) == 100

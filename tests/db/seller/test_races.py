@@ -69,7 +69,7 @@ def test_who_subscribes_before_the_publication_is_told(
         wait_for_a_waiting_session()
         assert not Message.objects.exists()
 
-    publication.result(10)
+    publication.result(PATIENCE)
 
     assert told() == {subscription.address}
     assert subscription.shown_terms is None
@@ -84,7 +84,7 @@ def test_who_subscribes_during_the_publication_is_shown_the_change(
         subscription = threads.submit(in_own_session(lambda: subscribe(draft.product)))
         wait_for_a_waiting_session()
 
-    assert subscription.result(10).shown_terms == draft
+    assert subscription.result(PATIENCE).shown_terms == draft
     assert told() == set()
 
 
@@ -96,7 +96,7 @@ def test_subscribers_do_not_wait_for_each_other(
 
         other = threads.submit(in_own_session(lambda: subscribe(product, 2)))
 
-        assert other.result(10).address == "user2@example.com"
+        assert other.result(PATIENCE).address == "user2@example.com"
 
 
 def test_everybody_is_either_told_or_shown_the_change(
@@ -116,7 +116,7 @@ def test_everybody_is_either_told_or_shown_the_change(
 
     calls = [lambda number=number: run(number) for number in range(7)]
     for done in [threads.submit(in_own_session(call)) for call in [*calls, publish]]:
-        done.result(20)
+        done.result(PATIENCE)
 
     shown = Subscription.objects.filter(shown_terms=draft)
     not_shown = Subscription.objects.filter(shown_terms=None)
@@ -135,7 +135,7 @@ def test_one_address_subscribing_many_times_at_once_subscribes_once(
 
     results = [threads.submit(in_own_session(run)) for _ in range(8)]
 
-    assert {result.result(10) for result in results} == {Subscription.objects.get().pk}
+    assert {result.result(PATIENCE) for result in results} == {Subscription.objects.get().pk}
 
 
 def test_a_double_click_makes_one_broadcast(
@@ -153,7 +153,7 @@ def test_a_double_click_makes_one_broadcast(
         return "published"
 
     results = sorted(
-        done.result(10) for done in [threads.submit(in_own_session(run)) for _ in range(4)]
+        done.result(PATIENCE) for done in [threads.submit(in_own_session(run)) for _ in range(4)]
     )
 
     assert results == ["already published"] * 3 + ["published"]
@@ -172,5 +172,5 @@ def test_a_draft_that_is_saved_during_its_publication_is_not_changed(
         wait_for_a_waiting_session()
 
     with pytest.raises(Immutable):
-        saving.result(10)
+        saving.result(PATIENCE)
     assert "바꿔치기" not in Terms.objects.get(pk=draft.pk).body

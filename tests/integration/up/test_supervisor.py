@@ -122,7 +122,7 @@ def test_a_child_that_will_not_end_is_killed_at_the_limit(supervise):
     supervisor.stop(seconds=0.5)
 
     assert supervisor.children[0].process.returncode == -9
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # of the 60 seconds that the child would last
 
 
 def test_what_the_others_need_ends_last(supervise):
