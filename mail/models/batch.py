@@ -66,7 +66,7 @@ class Batch(models.Model):
     lease_until = models.DateTimeField(_("lease until"), null=True)
     server_started = models.CharField(max_length=64, blank=True)
 
-    begun = models.BooleanField(_("a terminating dot was due"), default=False)
+    begun = models.BooleanField(_("end of data due"), default=False)
     through_id = models.BigIntegerField(_("settled through"), default=0)
     flags_changed = models.BooleanField(default=False, db_column="recalled")
 
