@@ -1,6 +1,6 @@
 """The program that the sections about one Moa ask: `python -m bench.answering bench.acts`.
 
-What `bench.shop` does, and more; moments are of the clock `time`, as those of `bench.timed_sink`.
+What `bench.shop` does, and more; moments are of the clock `time`, as those of `tests.harness.smtp_sink`.
 """
 
 import time
@@ -18,11 +18,11 @@ from bench import expansion, probes
 from bench.shop import administrator, product, publish, ready, seller
 from mail import outbox
 from mail.content import builder
-from payment import gateways, mails, services
+from payment import mails, services
 from payment.gateways import Approval
 from payment.models import Payment
-from payment.vat import supply_value
 from seller.models import Product
+from tests.harness import shop
 
 MAKE_DUE = """
     UPDATE mail_delivery SET due_at = now()
@@ -39,22 +39,8 @@ def open_shop() -> dict[str, Any]:
 
 def open_payments(count: int) -> dict[str, list[int]]:
     """So many payments that wait to be confirmed, each of a buyer of its own."""
-    bought, first = Product.objects.order_by("pk")[0], Payment.objects.count()
-    supply = supply_value(bought.price)
-    rows = [
-        Payment(
-            order_number=f"order-{number}",
-            product=bought,
-            provider=gateways.DEFAULT.name,
-            buyer_address=f"buyer{number}@moa.example",
-            buyer_name="홍길동",
-            amount=bought.price,
-            supply_amount=supply,
-            vat_amount=bought.price - supply,
-        )
-        for number in range(first, first + count)
-    ]
-    return {"payments": [row.pk for row in Payment.objects.bulk_create(rows, batch_size=1000)]}
+    bought = Product.objects.order_by("pk")[0]
+    return {"payments": shop.open_payments(bought, count)}
 
 
 def statements(payment: int, price: int, token: str) -> dict[str, Any]:
@@ -71,8 +57,8 @@ def statements(payment: int, price: int, token: str) -> dict[str, Any]:
 
 def confirmation(times: int, warm: int = 20) -> dict[str, list[float]]:
     """Confirm payments by the API, in this process: the seconds of each, and of its parts."""
-    shop, spent = open_shop(), defaultdict[str, float](float)
-    client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Token {shop['token']}"})
+    sold, spent = open_shop(), defaultdict[str, float](float)
+    client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Token {sold['token']}"})
     took: dict[str, list[float]] = {"all": [], "making the receipt": [], "statements": []}
 
     def timed(execute: Any, sql: str, *given: Any) -> Any:
@@ -83,7 +69,7 @@ def confirmation(times: int, warm: int = 20) -> dict[str, list[float]]:
             spent["statements"] += time.perf_counter() - began
 
     for payment in open_payments(warm + times)["payments"]:
-        told = {"payment_key": f"sandbox_{payment}", "amount": shop["price"]}
+        told = {"payment_key": f"sandbox_{payment}", "amount": sold["price"]}
         spent.clear()
         with connection.execute_wrapper(timed):
             began = time.perf_counter()

@@ -4,14 +4,13 @@
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.harness.processes import PROJECT
+from tests.harness.sessions import launch, python
 
 
 class ProgramFailed(RuntimeError):
@@ -23,17 +22,8 @@ class Asked:
 
     def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
         self.log = Path(tempfile.mkstemp(prefix="moa-asked-", suffix=".log")[1])
-        with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(  # noqa: S603
-                [sys.executable, *arguments],
-                cwd=PROJECT,
-                env=dict(environ),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
+        command = python(*arguments)
+        self.popen = launch(command, environ=environ, log=self.log, steered=True, answers=True)
 
     def ask(self, order: str, **details: Any) -> dict[str, Any]:
         """Give an order and wait for its answer. Raises ProgramFailed."""
@@ -43,7 +33,7 @@ class Asked:
     def tell(self, order: str, **details: Any) -> None:
         """Give an order; `hear` its answer later."""
         assert self.popen.stdin  # noqa: S101
-        self.popen.stdin.write(json.dumps({"do": order} | details) + "\n")
+        self.popen.stdin.write(json.dumps({"do": order} | details).encode() + b"\n")
         self.popen.stdin.flush()
 
     def hear(self) -> dict[str, Any]:

@@ -1,11 +1,7 @@
 """A whole Moa on the servers of the scene, run as production runs it."""
 
-import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
-from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +9,9 @@ from typing import Any
 import psycopg
 
 from bench.asked import Asked
-from tests.harness.ports import free_port, wait_until
+from tests.harness.ports import wait_until
 from tests.harness.postgresql import PostgreSQL
-from tests.harness.processes import PROJECT, Process, Processes
+from tests.harness.processes import Process, Processes, manage, production
 from tests.harness.rabbitmq import RabbitMQ
 
 WORKER = ("-c", "2")
@@ -95,15 +91,7 @@ class Moa:
 
     def web(self, *options: str, **environ: str) -> int:
         """Start gunicorn with two workers, unless told otherwise; returns its port."""
-        port = free_port()
-        arguments = ["-m", "gunicorn", "moa.wsgi", f"--bind=127.0.0.1:{port}"]
-        process = Process(
-            *(*arguments, *(options or ("--workers=2",))),
-            environ=self.environ | environ,
-            name="web",
-            ready="Booting worker",
-        )
-        self.processes.started.append(process)
+        process, port = self.processes.web(*(options or ("--workers=2",)), **environ)
         self._named("web", process)
         return port
 
@@ -171,27 +159,6 @@ def servers(postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> dict[str, int]:
     return {"postgresql": postgresql.process.pid, "rabbitmq": rabbitmq.pid}
 
 
-def production(
-    *, database_url: str, broker_url: str, email_url: str, folder: Path
-) -> dict[str, str]:
-    """Moa's environment as in production: DEBUG is off and everything is named."""
-    return {
-        "DJANGO_SETTINGS_MODULE": "moa.settings",
-        "DEBUG": "false",
-        "SECRET_KEY": secrets.token_urlsafe(50),
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "SECURE_SSL_REDIRECT": "false",
-        "PAYMENT_SANDBOX": "true",
-        "PAYMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
-        "DATABASE_URL": database_url,
-        "BROKER_URL": broker_url,
-        "EMAIL_URL": email_url,
-        "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
-        "MOA_VAR": str(folder),
-        "STATIC_ROOT": str(folder / "static"),
-    }
-
-
 def make_database(postgresql: PostgreSQL, name: str, environ: Mapping[str, str]) -> None:
     """A database with Moa's tables, empty; migrated once and copied from then on."""
     with psycopg.connect(postgresql.url(), autocommit=True) as session:
@@ -206,17 +173,3 @@ def make_database(postgresql: PostgreSQL, name: str, environ: Mapping[str, str])
 def drop_database(postgresql: PostgreSQL, name: str) -> None:
     with psycopg.connect(postgresql.url(), autocommit=True) as session:
         session.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def manage(environ: Mapping[str, str], *arguments: str) -> str:
-    """Run a management command; returns what it prints. Raises CalledProcessError."""
-    ran = subprocess.run(  # noqa: S603
-        [sys.executable, "manage.py", *arguments],
-        cwd=PROJECT,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return ran.stdout

@@ -4,15 +4,14 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from bench import moa
 from bench.moa import Moa
-from bench.sinks import LoggingSink, Sink
+from bench.sinks import Sink
 from tests.harness.postgresql import PostgreSQL
 from tests.harness.rabbitmq import RabbitMQ
 
@@ -59,14 +58,11 @@ class Scene:
     @contextmanager
     def sink(self, *, pipelining: bool = True, options: tuple[str, ...] = ()) -> Iterator[Sink]:
         """A fast server that counts; `options` go to `smtp-sink`."""
-        with self._discarded(Sink(pipelining=pipelining, options=options)) as sink:
+        sink = Sink(pipelining=pipelining, options=options)
+        try:
             yield sink
-
-    @contextmanager
-    def logging_sink(self, *, pace: float = 0) -> Iterator[LoggingSink]:
-        """A server that takes `pace` seconds per mail and writes down when it took which."""
-        with self._discarded(LoggingSink(pace=pace)) as sink:
-            yield sink
+        finally:
+            sink.discard()
 
     @contextmanager
     def moa(self, email_url: str, **environ: str) -> Iterator[Moa]:
@@ -116,11 +112,3 @@ class Scene:
         """Show progress."""
         sys.stderr.write(f"[{self.elapsed:6.1f} s] {text}\n")
         sys.stderr.flush()
-
-    @contextmanager
-    def _discarded(self, thing: Any) -> Iterator[Any]:
-        end: Callable[[], None] = thing.discard
-        try:
-            yield thing
-        finally:
-            end()

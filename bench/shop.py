@@ -21,11 +21,10 @@ from payment import mails as payment_mails
 from payment.models import Payment
 from payment.vat import supply_value
 from seller import mails
-from seller.calendar import today
-from seller.models import NoticePeriod, Product, Seller, Terms
+from seller.models import NoticePeriod, Seller, Terms
 from seller.services import draft_terms, publish_terms
+from tests.harness.shop import PRICE, make_product, make_seller
 
-PRICE = 9_900
 BODY = "\n".join(
     f"제{number}조 회사는 이용자에게 상품을 매주 {number}회 보냅니다." for number in range(1, 6)
 )
@@ -42,9 +41,8 @@ def ready() -> dict[str, Any]:
 
 def product(subscribers: int) -> dict[str, Any]:
     """A product with active subscribers and a draft that changes its terms."""
-    made = Product.objects.create(seller=seller(), name="아침 우유", price=PRICE)
-    first = draft_terms(product=made, title="이용약관", body=BODY, effective_on=today())
-    publish_terms(terms=first, by=administrator())
+    made = make_product(seller=seller(), body=BODY)
+    first = made.terms.get()
     with connection.cursor() as cursor:
         cursor.execute(SUBSCRIBE, [made.pk, made.pk, first.pk, subscribers])
         cursor.execute("ANALYZE")
@@ -173,16 +171,8 @@ def watched() -> Iterator[list[str]]:
 
 
 def seller() -> Seller:
-    return Seller.objects.get_or_create(
-        business_number="123-45-00001",
-        defaults={
-            "name": "모아 농장",
-            "representative": "김모아",
-            "phone": "02-123-4567",
-            "email": "help@farm.example",
-            "address": "서울시 중구 모아로 1",
-        },
-    )[0]
+    """The one seller of this shop."""
+    return Seller.objects.first() or make_seller()
 
 
 def administrator() -> User:

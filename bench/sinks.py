@@ -1,10 +1,7 @@
-"""SMTP servers that take everything: a fast one that counts, and one that writes down when."""
+"""The fastest SMTP server there is, `smtp-sink` of Postfix: it takes everything and counts."""
 
-import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,7 +9,7 @@ from pathlib import Path
 
 from bench import postfix
 from tests.harness.ports import answers, free_port, wait_until
-from tests.harness.processes import PROJECT
+from tests.harness.sessions import launch
 
 COUNT = re.compile(rb"mesg=(\d+)")
 BACKLOG = "1000"
@@ -31,17 +28,14 @@ class Sink:
         self.counter = Path(tempfile.mkstemp(prefix="moa-smtp-sink-")[1])
         user = ("-u", "nobody") if os.geteuid() == 0 else ()
         hide = () if pipelining else ("-p",)
-        with self.counter.open("wb") as counter:
-            self.popen = subprocess.Popen(  # noqa: S603
-                [
-                    *(str(postfix.program("smtp-sink")), "-c", "-m", "1000"),
-                    *(*user, *hide, *options, f"127.0.0.1:{self.port}", BACKLOG),
-                ],
-                env=postfix.environ(),
-                stdin=subprocess.DEVNULL,
-                stdout=counter,
-                start_new_session=True,
-            )
+        self.popen = launch(
+            [
+                *(postfix.program("smtp-sink"), "-c", "-m", "1000"),
+                *(*user, *hide, *options, f"127.0.0.1:{self.port}", BACKLOG),
+            ],
+            environ=postfix.environ(),
+            log=self.counter,
+        )
         wait_until(lambda: answers(self.port), what="smtp-sink")
 
     @property
@@ -82,45 +76,3 @@ class Sink:
         self.popen.kill()
         self.popen.wait()
         self.counter.unlink(missing_ok=True)
-
-
-class LoggingSink:
-    """An SMTP server of Python's that writes down when it took which mail; `pace` s per mail.
-
-    It is the one of the chaos runs, slower than `smtp-sink`: for single mails and slow servers.
-    """
-
-    def __init__(self, *, pace: float = 0) -> None:
-        self.port = free_port()
-        self.log = Path(tempfile.mkstemp(prefix="moa-logging-sink-")[1])
-        place = [f"--port={self.port}", f"--log={self.log}", f"--pace={pace}"]
-        self.popen = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "chaos.sink", *place],
-            cwd=PROJECT,
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-        wait_until(lambda: answers(self.port), what="the logging sink")
-
-    @property
-    def url(self) -> str:
-        return f"smtp://127.0.0.1:{self.port}"
-
-    @property
-    def count(self) -> int:
-        return self.log.read_bytes().count(b"\n")
-
-    def taken(self) -> list[tuple[float, str, str]]:
-        """Time (of the clock `time`), Message-ID and recipient of each mail, in their order."""
-        lines = self.log.read_text().splitlines(keepends=True)
-        whole = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [(line[0], line[1], line[2]) for line in whole]
-
-    def wait_for(self, count: int, *, seconds: float) -> None:
-        """Wait until it has taken `count` mails in all. Raises NotReady."""
-        wait_until(lambda: self.count >= count, seconds=seconds, what=f"mail {count}")
-
-    def discard(self) -> None:
-        self.popen.kill()
-        self.popen.wait()
-        self.log.unlink(missing_ok=True)

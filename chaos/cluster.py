@@ -13,9 +13,9 @@ from chaos.matrix_rows import Row
 from chaos.run import say
 from chaos.scene import Scene, expect
 from chaos.stack import Stack
-from chaos.unit import send
 from tests.harness.ports import answers
 from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.sessions import send
 
 QUEUE = "mail.transactional"
 

@@ -25,7 +25,7 @@ class SmallDisk:
         """Raises CannotMount."""
         self.folder.mkdir(parents=True)
         options = f"size={MEGABYTES}m,mode=0700"
-        command = ["mount", "-t", "tmpfs", "-o", options, "moa-chaos", self.folder]
+        command = ["mount", "-t", "tmpfs", "-o", options, "moa-chaos", str(self.folder)]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
         except FileNotFoundError as error:

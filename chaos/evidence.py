@@ -5,21 +5,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from chaos.ledger import Loss, Mail, Row, Wanted
 from chaos.load import Operation
 from chaos.stack import Stack
+from tests.harness import record
+from tests.harness.balance import Loss, Mail, Row, Wanted
 
-ROWS = """
-    SELECT delivery.id, message.id, delivery.address, delivery.state, message.kind,
-           message.on_uncertain = 'hold', delivery.code, message.message_id,
-           '<' || message.uuid || '.' || delivery.id || '@' || message.message_id_domain || '>',
-           (SELECT count(*) FROM mail_attempt AS attempt
-             WHERE attempt.delivery_id = delivery.id AND attempt.outcome = 'uncertain')
-      FROM mail_delivery AS delivery JOIN mail_message AS message ON message.id = delivery.message_id
-"""
-COUNTS = "SELECT id, queued, sent, failed, uncertain, cancelled FROM mail_message"
 BATCHES = """
     SELECT batch.id, batch.worker, batch.size, batch.rescued,
            extract(epoch FROM batch.created_at)::float8, extract(epoch FROM claimed_at)::float8,
@@ -82,13 +73,8 @@ class Evidence:
 def gather(stack: Stack, operations: Iterable[Operation]) -> Evidence:
     """Read everything, once all is quiet."""
     with stack.database() as database:
-        rows = [_row(found) for found in database.execute(ROWS)]
-        counts = {
-            pk: dict(
-                zip(("queued", "sent", "failed", "uncertain", "cancelled"), rest, strict=True)
-            )
-            for pk, *rest in database.execute(COUNTS)
-        }
+        rows = [record.row(found) for found in database.execute(record.ROWS)]
+        counts = dict(record.counts(found) for found in database.execute(record.COUNTS))
         batches = [Batch(*found) for found in database.execute(BATCHES)]
         known = {
             kind: dict(database.execute(query).fetchall())
@@ -116,20 +102,6 @@ def _distinct(operations: Iterable[Operation]) -> list[Operation]:
         if known is None or known.acknowledged is None:
             found[one.kind, one.ref] = one
     return list(found.values())
-
-
-def _row(found: tuple[Any, ...]) -> Row:
-    pk, message, address, state, kind, holds, code, shared_id, own_id, unsure = found
-    return Row(
-        pk=pk,
-        message=message,
-        mail=(shared_id or own_id, address),
-        state=state,
-        kind=kind,
-        holds=holds,
-        code=code,
-        unsure=unsure,
-    )
 
 
 def _wanted(

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import psycopg
 
 from chaos.run import say
-from chaos.stack import PROJECT, Stack
+from chaos.stack import Stack
+from tests.harness.processes import manage
+from tests.harness.sessions import PROJECT, python
 
 DATABASE = "grid"
 
@@ -37,18 +38,14 @@ def cells(stack: Stack, *, only: str = "") -> list[dict[str, Any]]:
     with psycopg.connect(stack.postgresql.url(), autocommit=True) as database:
         database.execute(f"CREATE DATABASE {DATABASE}")
     environ = stack.environ | {"DATABASE_URL": stack.postgresql.url(DATABASE)}
-    subprocess.run(_manage("migrate", "--verbosity=0"), cwd=PROJECT, env=environ, check=True)  # noqa: S603
+    manage(environ, "migrate", "--verbosity=0")
     found = []
-    for row in _lines(_manage("try_smtp_grid", f"--only={only}"), environ):
+    for row in _lines(python("manage.py", "try_smtp_grid", f"--only={only}"), environ):
         found.append(row)
         holds = row["as_expected"]
         seen = "" if holds else f": {row['seen']}, expected {row['expected']}"
         say(f"{'ok  ' if holds else 'FAIL'} {row['seconds']:6.1f} s  {row['row']}{seen}")
     return found
-
-
-def _manage(*arguments: str) -> list[str]:
-    return [sys.executable, "manage.py", *arguments]
 
 
 def _lines(command: list[str], environ: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from chaos.hit import Action, Hit, choose, running
 from chaos.plan import Fault
 from chaos.stack import Stack
-from chaos.unit import Unit, send
+from chaos.unit import Unit
+from tests.harness.sessions import send
 
 
 def _kill_one(prefix: str) -> Action:

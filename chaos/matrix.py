@@ -14,6 +14,7 @@ from chaos.matrix_rows import ROWS, Row
 from chaos.run import say
 from chaos.scene import Failed, NotRun, Scene
 from chaos.stack import Stack
+from tests.harness.balance import Ledger
 
 TROUBLE = (Failed, Refused, OSError, http.client.HTTPException, subprocess.CalledProcessError)
 
@@ -45,6 +46,18 @@ def carry_out(
         ledger = scene.judge()
     finally:
         term = stack.stop()
+    _show(found, ledger)
+    return {
+        "holds": all(one["as_expected"] for one in found) and not ledger.violations,
+        "rows": found,
+        "ledger": ledger.as_json(),
+        "term_seconds": term,
+        "seconds": round(time.monotonic() - began, 1),
+    }, stack
+
+
+def _show(found: list[dict[str, Any]], ledger: Ledger) -> None:
+    """Print how many rows are as expected, which could not run, and what the ledger objects to."""
     failed = [one for one in found if not one["as_expected"]]
     not_run = [one["row"] for one in failed if one.get("not_run")]
     say(
@@ -54,13 +67,6 @@ def carry_out(
         say(f"NOT RUN, and so not shown: {', '.join(not_run)}")
     for line in ledger.violations:
         say(f"VIOLATION {line}")
-    return {
-        "holds": not failed and not ledger.violations,
-        "rows": found,
-        "ledger": ledger.as_json(),
-        "term_seconds": term,
-        "seconds": round(time.monotonic() - began, 1),
-    }, stack
 
 
 def _rows(scene: Scene, rows: Sequence[Row], seeds: Sequence[int]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chaos.scene import Mail, Scene, expect
-from chaos.unit import send
+from tests.harness.sessions import send
 
 Act = Callable[[Scene, float], str]
 

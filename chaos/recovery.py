@@ -60,6 +60,7 @@ def recoveries(hits: Iterable[Hit], progress: Progress) -> list[Recovery]:
     return found
 
 
+SMTP_AWAY = ("smtp.kill", "smtp.freeze", "network.refuse", "network.cut", "network.reset")
 TARGETS: list[tuple[str, float, Callable[[Recovery], bool]]] = [
     ("worker killed with a Batch in hand", 20, lambda one: _is(one, "worker") and one.in_hand),
     ("broker killed and started again", 15, lambda one: _is(one, "broker")),
@@ -67,7 +68,6 @@ TARGETS: list[tuple[str, float, Callable[[Recovery], bool]]] = [
     ("SMTP server back", 30, lambda one: one.hit.kind in SMTP_AWAY),
 ]
 """What was hit, the seconds within which 95 % shall be over, and which recoveries count."""
-SMTP_AWAY = ("smtp.kill", "smtp.freeze", "network.refuse", "network.cut", "network.reset")
 
 
 def targets(found: Sequence[Recovery]) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from chaos.recovery import Recovery, percentile, targets
 from chaos.run import Outcome, say
-from chaos.stack import PROJECT, Stack
+from chaos.stack import Stack
+from tests.harness.sessions import PROJECT
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("django", "djangorestframework", "celery", "kombu", "amqp", "psycopg", "gunicorn")

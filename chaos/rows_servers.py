@@ -6,7 +6,7 @@ import time
 
 from chaos.matrix_rows import caught, ends, row
 from chaos.scene import Scene, expect
-from chaos.unit import send
+from tests.harness.sessions import send
 
 
 @row("SMTP server gone for 15 s")

@@ -6,7 +6,7 @@ import time
 from chaos.matrix_rows import caught, ends, kill, row
 from chaos.scene import Scene, expect
 from chaos.troubles import freeze_pids
-from chaos.unit import members, send
+from tests.harness.sessions import members, send
 
 LEASE = 8  # seconds, of production
 PATIENT = 2 * LEASE + 6  # until a dead worker's Batch is settled

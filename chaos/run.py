@@ -11,12 +11,12 @@ import psycopg
 from chaos.evidence import Evidence, gather
 from chaos.faults import carry_out
 from chaos.hit import Hit, Undo
-from chaos.ledger import Ledger, balance
 from chaos.load import Load
 from chaos.plan import Fault
 from chaos.recovery import Progress, Recovery, recoveries
 from chaos.stack import Stack
-from chaos.unit import members
+from tests.harness.balance import Ledger, balance
+from tests.harness.sessions import members
 
 WARM_UP = 5.0  # seconds of load before the first fault
 REST = 240.0  # seconds in which all must have come to rest

@@ -10,9 +10,9 @@ import psycopg
 
 from chaos.evidence import gather
 from chaos.hit import Hit
-from chaos.ledger import Ledger, balance
 from chaos.load import Load, Operation
 from chaos.stack import Stack
+from tests.harness.balance import Ledger, balance
 from tests.harness.ports import NotReady, wait_until
 
 STATES = """

@@ -12,7 +12,7 @@ from typing import Any
 
 from chaos.plan import Fault
 from chaos.stack import Stack
-from chaos.unit import members
+from tests.harness.sessions import members
 
 EVERY = 59.0  # seconds between two faults, at least
 SAMPLE = 5.0

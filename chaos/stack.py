@@ -2,28 +2,25 @@
 
 import json
 import os
-import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
-from base64 import b64encode
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from chaos.unit import Unit, end_session, launch, send
+from chaos.unit import Unit
 from tests.harness.ports import answers, free_port, wait_until
 from tests.harness.postgresql import PostgreSQL
+from tests.harness.processes import manage, production
 from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.sessions import end_session, launch, python, send
+from tests.harness.steered import give_order
 
-PROJECT = Path(__file__).resolve().parent.parent
 WORKERS, RELAYS, SLOTS = 2, 2, 2
 UNCERTAIN_WAIT = "5"  # seconds, so that resends are part of the run
 
@@ -72,9 +69,11 @@ class Stack:
         for name, port in self.ways.items():
             place = [f"--port={port}", f"--to={self.ports[name]}"]
             self._begin(f"proxy.{name}", self._starter("proxy", ["-m", "chaos.proxy", *place]))
-        self._manage("migrate", "--verbosity=0")
+        manage(self.environ, "migrate", "--verbosity=0")
         self.shop = json.loads(
-            self._manage("make_chaos_shop", f"--subscribers={self.subscribers}").splitlines()[-1]
+            manage(
+                self.environ, "make_chaos_shop", f"--subscribers={self.subscribers}"
+            ).splitlines()[-1]
         )
         wait_until(lambda: self.units["broker"].ups, seconds=120, what="RabbitMQ")
         self._form_cluster()
@@ -110,14 +109,7 @@ class Stack:
 
     def steer(self, name: str, **order: Any) -> bool:
         """Give the SMTP server or a proxy an order; whether it was there to get it."""
-        process = self.units[name].process
-        if process is None or process.stdin is None:
-            return False
-        with suppress(OSError):
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            process.stdin.flush()
-            return True
-        return False
+        return give_order(self.units[name].process, order)
 
     def database(self) -> "psycopg.Connection[tuple[Any, ...]]":
         return psycopg.connect(self.postgresql.url(), connect_timeout=5, autocommit=True)
@@ -129,20 +121,15 @@ class Stack:
         passed_on = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
         kept = {n: v for n, v in os.environ.items() if n in passed_on or n.startswith("MAIL_")}
         return {
+            **production(
+                database_url=self.postgresql.url(),
+                broker_url=";".join(node.url() for node in self.nodes),
+                email_url=f"smtp://127.0.0.1:{self.ways.get('smtp', self.smtp_port)}",
+                folder=self.folder,
+            ),
             "MAIL_UNCERTAIN_WAIT": UNCERTAIN_WAIT,
             **kept,
             "DJANGO_SETTINGS_MODULE": "chaos.settings",
-            "SECRET_KEY": secrets.token_urlsafe(50),
-            "ALLOWED_HOSTS": "127.0.0.1",
-            "SECURE_SSL_REDIRECT": "false",
-            "PAYMENT_SANDBOX": "true",
-            "PAYMENT_WEBHOOK_SECRETS": "whsec_" + b64encode(secrets.token_bytes(24)).decode(),
-            "DATABASE_URL": self.postgresql.url(),
-            "BROKER_URL": ";".join(node.url() for node in self.nodes),
-            "EMAIL_URL": f"smtp://127.0.0.1:{self.ways.get('smtp', self.smtp_port)}",
-            "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
-            "MOA_VAR": str(self.folder),
-            "STATIC_ROOT": str(self.folder / "static"),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "ignore",
         }
@@ -171,16 +158,15 @@ class Stack:
 
     def _starter(self, name: str, arguments: list[str]) -> Callable[[], Any]:
         return lambda: launch(
-            [sys.executable, *arguments],
+            python(*arguments),
             environ=self.environ,
             log=self._log(name),
-            folder=PROJECT,
             steered=name in ("smtp", "proxy"),
         )
 
     def _start_sink(self) -> Any:
         place = [f"--port={self.smtp_port}", f"--log={self.sink_log}", f"--pace={self.pace}"]
-        process = self._starter("smtp", ["-m", "chaos.sink", *place])()
+        process = self._starter("smtp", ["-m", "tests.harness.smtp_sink", *place])()
         wait_until(lambda: answers(self.smtp_port), what="the SMTP server")
         return process
 
@@ -204,18 +190,6 @@ class Stack:
             self._begin(f"broker{number}", partial(self._start_broker, node))
             for step in (["stop_app"], ["join_cluster", self.broker.node], ["start_app"]):
                 node.ctl(*step)
-
-    def _manage(self, *arguments: str) -> str:
-        ran = subprocess.run(  # noqa: S603
-            [sys.executable, "manage.py", *arguments],
-            cwd=PROJECT,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        return ran.stdout
 
     def _end_kindly(self, names: list[str]) -> dict[str, float]:
         began = time.monotonic()

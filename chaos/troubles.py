@@ -12,7 +12,8 @@ from typing import Any
 from chaos.hit import Action, Hit, Undo, choose, running
 from chaos.plan import Fault
 from chaos.stack import Stack
-from chaos.unit import Unit, members
+from chaos.unit import Unit
+from tests.harness.sessions import members
 
 QUEUES = ("mail.transactional", "mail.bulk")
 REPLIES: list[dict[str, Any]] = [

@@ -1,13 +1,11 @@
 """Units: what is started again whenever it ends, as systemd would."""
 
-import os
-import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+
+from tests.harness.sessions import children, end_session
 
 PAUSE = 0.5  # seconds between an end and the next start
 
@@ -50,10 +48,7 @@ class Unit:
 
     def children(self) -> list[int]:
         """The pids of its direct children: the processes of a pool."""
-        with suppress(OSError):
-            listed = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-            return [pid for pid in map(int, listed.split()) if is_alive(pid)]
-        return []
+        return children(self.pid)
 
     def up_after(self, moment: float) -> float | None:
         """When it was up again for the first time after `moment`."""
@@ -77,59 +72,3 @@ class Unit:
                 continue
             self.sessions.append(self.process.pid)
             self.ups.append(time.time())
-
-
-def launch(
-    command: list[str],
-    *,
-    environ: dict[str, str],
-    log: Path,
-    folder: Path,
-    steered: bool = False,
-) -> "subprocess.Popen[bytes]":
-    """Start a program in a session of its own, all that it prints at the end of `log`."""
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603
-            command,
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.PIPE if steered else subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-def send(pid: int | None, number: signal.Signals) -> bool:
-    """Send a signal; whether there was somebody to get it."""
-    if pid is None:
-        return False
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
-        return True
-    return False
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process is there and no zombie, dead but not yet noticed by its parent."""
-    with suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    return False
-
-
-def members(session: int) -> list[int]:
-    """The pids of a session, orphans included."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[3]) == session and fields[0] != "Z":
-                    found.append(int(entry.name))
-    return found
-
-
-def end_session(session: int) -> None:
-    """SIGKILL to all that is left of a session."""
-    for pid in members(session):
-        send(pid, signal.SIGKILL)

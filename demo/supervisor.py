@@ -21,6 +21,7 @@ from typing import TextIO
 
 LAST_LINES = 20
 LOOK_EVERY = 0.1  # seconds
+UNTIL_READ = 5  # seconds for what a child has printed; a grandchild may hold its pipe open
 COLOURS = [36, 35, 33, 32, 34]
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -163,11 +164,11 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        self.reader.join(timeout=1)
+        self.reader.join(timeout=UNTIL_READ)
 
     def last_words(self) -> str:
         """How it ended, and the lines before that."""
-        self.reader.join(timeout=1)
+        self.reader.join(timeout=UNTIL_READ)
         code = self.process.poll()
         return "\n".join((f"{self.program.name} ended with exit code {code}:", *self.lines))
 

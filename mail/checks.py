@@ -21,6 +21,7 @@ from mail.conf import declared, settings
 from mail.conf.smtp_server import SmtpServer
 from mail.conf.transports import HAS_MAILERS, Backend
 from mail.content.addresses import InvalidAddress, normalise
+from mail.content.mime import INSTALLED
 from mail.transport.session import CONNECT_PATIENCE
 from mail.transport.wire import WAKE
 
@@ -53,6 +54,21 @@ def check_redirection(**_: Any) -> list[CheckMessage]:
             "MAIL_REDIRECT_TO is set: every mail goes to that address and none to a customer.",
             hint="Unset MAIL_REDIRECT_TO, except on a staging system.",
             id="mail.W002",
+        )
+    ]
+
+
+@register(deploy=True)
+def check_names(**_: Any) -> list[CheckMessage]:
+    """With `check --deploy`: a long name in a header keeps its quotes."""
+    if INSTALLED.reads_back("Kim, " * 30 + "Lee", "kim@example.com"):
+        return []
+    return [
+        Caution(
+            "This Python drops the quotes of a long name in a header (python/cpython#80222): "
+            "a sender's name with a comma in it can pose as other addresses.",
+            hint="Set up Python 3.12.9, 3.13.2 or newer.",
+            id="mail.W005",
         )
     ]
 

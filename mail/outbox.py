@@ -83,14 +83,9 @@ def send(
     message.fingerprint = _fingerprint(kind, sorted(addresses), params, built)
     message.queued = len(addresses)
     due_at = send_at or Now()
+    times = {"due_at": due_at, "expires_at": expires_at or due_at + kind.give_up_after}
     deliveries = [
-        Delivery(
-            message=message,
-            lane=kind.lane,
-            address=address,
-            due_at=due_at,
-            expires_at=expires_at or due_at + kind.give_up_after,
-        )
+        Delivery(message=message, lane=kind.lane, address=address, **times)
         for address in addresses
     ]
     return _record(message, partial(Delivery.objects.bulk_create, deliveries))

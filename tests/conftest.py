@@ -8,11 +8,13 @@ background, when a test asks for it.
 import json
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -21,17 +23,26 @@ from tests.harness import rabbitmq as rabbitmq_server
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.smtp import SmtpServer
 
+# On a busy machine an example may take as long as it likes.
+hypothesis.settings.register_profile(
+    "moa", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("moa")
+
 CI = os.environ.get("CI", "").lower() == "true"
 GIVEN = os.environ.get("TEST_BROKER_URL", "")
 USED = pytest.StashKey[dict[str, str]]()
 BROKER = pytest.StashKey[Future[RabbitMQ]]()
+LEFT_OUT = pytest.StashKey[Counter[str]]()
+LEAVES_OUT = os.environ.get("MOA_TEST_LEAVES_OUT", "").split()
+"""The markers by which a tier leaves tests out; a test counts under the first that it has."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LEFT_OUT] = Counter()
     config.stash[USED] = {"Python": platform.python_version(), "Django": django.__version__}
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     on_postgresql = "postgresql" in settings.DATABASES["default"]["ENGINE"]
     for item in items:
@@ -40,6 +51,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip("needs PostgreSQL: set DATABASE_URL"))
         if "rabbitmq" in marks and not (GIVEN or rabbitmq_server.installed()):
             item.add_marker(pytest.mark.skip("needs RabbitMQ, which is not installed"))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what is left out, under the first marker that says why."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        why = next((name for name in LEAVES_OUT if name in marks), "")
+        if why:
+            item.config.stash[LEFT_OUT][why] += 1
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -82,6 +102,11 @@ def pytest_make_collect_report(collector: pytest.Collector):
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     used = config.stash[USED]
     terminalreporter.write_line("used: " + ", ".join(f"{one} {used[one]}" for one in used))
+    left_out = config.stash[LEFT_OUT]
+    if left_out:
+        terminalreporter.write_line(
+            "left out: " + ", ".join(f"{left_out[one]} {one}" for one in left_out)
+        )
     if written := os.environ.get("MOA_TEST_RESULTS"):
         stats = terminalreporter.stats
         counts = {
@@ -89,7 +114,7 @@ def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
             "failed": len(stats.get("failed", ())) + len(stats.get("error", ())),
             "skipped": len(stats.get("skipped", ())),
         }
-        Path(written).write_text(json.dumps(counts | {"used": used}))
+        Path(written).write_text(json.dumps(counts | {"used": used, "left_out": left_out}))
 
 
 @pytest.fixture(scope="session")

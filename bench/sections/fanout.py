@@ -7,8 +7,8 @@ from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_least, at_most, reported
 from bench.scene import Scene
-from bench.timed import TimedSink
 from tests.harness.ports import wait_until
+from tests.harness.smtp_process import SmtpProcess
 
 FEW = 10
 OPEN = "SELECT count(*) FROM mail_batch WHERE closed_at IS NULL"
@@ -18,7 +18,7 @@ def run(scene: Scene, options: Options) -> list[Row]:
     count = options.pick(1_000_000, 50_000)
     with scene.moa("smtp://127.0.0.1:9") as moa:
         rows = _expansion(moa, count)
-    with TimedSink() as sink, scene.moa(sink.url) as moa:
+    with SmtpProcess() as sink, scene.moa(sink.url) as moa:
         return [*rows, _first_mail(moa, sink, count, rounds=options.pick(3, 1))]
 
 
@@ -61,7 +61,7 @@ def _expansion(moa: Moa, count: int) -> list[Row]:
     return [publishing, rate, alike, memory]
 
 
-def _first_mail(moa: Moa, sink: TimedSink, count: int, *, rounds: int) -> Row:
+def _first_mail(moa: Moa, sink: SmtpProcess, count: int, *, rounds: int) -> Row:
     """Commit to first acceptance, the slowest of some rounds, with two slots."""
     acts = moa.acts()
     drafts = [acts.ask("product", subscribers=count)["terms"] for _ in range(rounds)]
@@ -72,7 +72,7 @@ def _first_mail(moa: Moa, sink: TimedSink, count: int, *, rounds: int) -> Row:
         before = sink.count
         published = acts.ask("publish", terms=terms)
         sink.wait_for(before + 1)
-        waits.append(sink.taken()[before][0] - (published["recorded"] + apart))
+        waits.append(sink.taken()[before].at - (published["recorded"] + apart))
         acts.ask("cancel", message=published["message"])
         wait_until(lambda: moa.rows(OPEN) == [(0,)], seconds=60, what="the end of the Batches")
     return at_most(

@@ -15,8 +15,8 @@ from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_least, at_most, percentile
 from bench.scene import Scene
-from bench.timed import TimedSink
 from tests.harness.ports import wait_until
+from tests.harness.smtp_process import SmtpProcess
 
 EVERY = 0.1  # seconds between two receipts
 DEDICATED = (("-Q", "mail.transactional", "-c", "1"), ("-Q", "mail.bulk", "-c", "1"))
@@ -105,15 +105,15 @@ def run(scene: Scene, options: Options) -> list[Row]:
 def measure(scene: Scene, workers: Workers, sizes: Sizes) -> Lanes:
     """All four situations, one after the other, with a relay and these workers."""
     with (
-        TimedSink() as receipts,
-        TimedSink() as bulk,
+        SmtpProcess() as receipts,
+        SmtpProcess() as bulk,
         scene.moa(receipts.url, EMAIL_URL_BULK=bulk.url) as moa,
     ):
         moa.crew(*workers)
         return _watch(moa, receipts, bulk, sizes)
 
 
-def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lanes:
+def _watch(moa: Moa, receipts: SmtpProcess, bulk: SmtpProcess, sizes: Sizes) -> Lanes:
     acts = moa.acts()
     acts.ask("open_shop")
     terms = acts.ask("product", subscribers=sizes.notices)["terms"]
@@ -151,7 +151,7 @@ def _watch(moa: Moa, receipts: TimedSink, bulk: TimedSink, sizes: Sizes) -> Lane
     )
 
 
-def _latencies(acts: Asked, sink: TimedSink, count: int) -> list[float]:
+def _latencies(acts: Asked, sink: SmtpProcess, count: int) -> list[float]:
     """Seconds from the commit of each receipt to its 250."""
     committed = acts.ask("send_receipts", count=count, every=EVERY)["committed"]
     wait_until(lambda: committed.keys() <= _arrived(sink).keys(), seconds=60, what="receipts")
@@ -159,11 +159,11 @@ def _latencies(acts: Asked, sink: TimedSink, count: int) -> list[float]:
     return [arrived[address] - at for address, at in committed.items()]
 
 
-def _arrived(sink: TimedSink) -> dict[str, float]:
-    return {recipient: at for at, recipient in sink.taken()}
+def _arrived(sink: SmtpProcess) -> dict[str, float]:
+    return {one.recipient: one.at for one in sink.taken()}
 
 
-def _rate(sink: TimedSink, seconds: float) -> float:
+def _rate(sink: SmtpProcess, seconds: float) -> float:
     began = time.time()
     time.sleep(seconds)
     return sink.rate(began, began + seconds)

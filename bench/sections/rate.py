@@ -7,8 +7,8 @@ from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_most, percentile
 from bench.scene import Scene
-from bench.timed import TimedSink
 from tests.harness.ports import wait_until
+from tests.harness.smtp_process import SmtpProcess
 
 PER_SECOND, PER_DAY = 40, 300
 PROCESSES = 2  # relays, and workers of two slots each
@@ -20,13 +20,13 @@ SPENT = """
 
 
 def run(scene: Scene, options: Options) -> list[Row]:
-    with TimedSink() as sink, scene.moa(sink.url, MAIL_RATE=f"{PER_SECOND}/s") as moa:
+    with SmtpProcess() as sink, scene.moa(sink.url, MAIL_RATE=f"{PER_SECOND}/s") as moa:
         rows = _second(moa, sink, seconds=options.pick(60, 6))
-    with TimedSink() as sink, scene.moa(sink.url, MAIL_RATE=f"{PER_DAY}/d") as moa:
+    with SmtpProcess() as sink, scene.moa(sink.url, MAIL_RATE=f"{PER_DAY}/d") as moa:
         return [*rows, _day(moa, sink)]
 
 
-def _second(moa: Moa, sink: TimedSink, *, seconds: float) -> list[Row]:
+def _second(moa: Moa, sink: SmtpProcess, *, seconds: float) -> list[Row]:
     acts = _started(moa)
     terms = acts.ask("product", subscribers=int(PER_SECOND * (seconds + 20)))["terms"]
     acts.ask("publish", terms=terms)
@@ -46,12 +46,10 @@ def _second(moa: Moa, sink: TimedSink, *, seconds: float) -> list[Row]:
         relays=PROCESSES,
         workers=PROCESSES,
     )
-    wait_until(
-        lambda: committed.keys() <= {recipient for _, recipient in sink.taken()}, what="receipts"
-    )
-    at = {recipient: moment for moment, recipient in sink.taken()}
+    wait_until(lambda: committed.keys() <= sink.recipients(), what="receipts")
+    at = {one.recipient: one.at for one in sink.taken()}
     overtaken = [
-        sum(commit < moment < at[address] for moment, _ in sink.taken())
+        sum(commit < one.at < at[address] for one in sink.taken())
         for address, commit in committed.items()
     ]
     first = at_most(
@@ -66,7 +64,7 @@ def _second(moa: Moa, sink: TimedSink, *, seconds: float) -> list[Row]:
     return [held, first]
 
 
-def _day(moa: Moa, sink: TimedSink) -> Row:
+def _day(moa: Moa, sink: SmtpProcess) -> Row:
     """Two workers and two relays with more notices than the day allows, until they hold."""
     acts = _started(moa)
     terms = acts.ask("product", subscribers=2 * PER_DAY)["terms"]

@@ -13,7 +13,7 @@ from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_least, at_most, percentile
 from bench.scene import Scene
-from bench.timed import TimedSink
+from tests.harness.smtp_process import SmtpProcess
 
 SMTP_SECONDS = 0.3
 BLOCK = 20  # requests to one server before it is the other's turn
@@ -54,8 +54,8 @@ class Seen:
 def run(scene: Scene, options: Options) -> list[Row]:
     count, slow = options.pick(2000, 100), options.pick(60, 5)
     with (
-        TimedSink() as sink,
-        TimedSink(delay=SMTP_SECONDS) as slow_sink,
+        SmtpProcess() as sink,
+        SmtpProcess(pace=SMTP_SECONDS) as slow_sink,
         scene.moa(sink.url) as moa,
     ):
         seen = measure(moa, sink, slow_sink, count=count, slow=slow)
@@ -80,7 +80,7 @@ def run(scene: Scene, options: Options) -> list[Row]:
     ]
 
 
-def measure(moa: Moa, sink: TimedSink, slow_sink: TimedSink, *, count: int, slow: int) -> Seen:
+def measure(moa: Moa, sink: SmtpProcess, slow_sink: SmtpProcess, *, count: int, slow: int) -> Seen:
     """Confirm payments at three servers, two of which take turns."""
     acts, seen = moa.acts(), Seen()
     shop = acts.ask("open_shop")
@@ -109,7 +109,7 @@ def measure(moa: Moa, sink: TimedSink, slow_sink: TimedSink, *, count: int, slow
     return seen
 
 
-def _check(sink: TimedSink, count: int) -> None:
+def _check(sink: SmtpProcess, count: int) -> None:
     """Every receipt has left, and none that should not. Raises NotReady, AssertionError."""
     sink.wait_for(count)
     assert sink.count == count, (sink.count, count)  # noqa: S101

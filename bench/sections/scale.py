@@ -10,7 +10,7 @@ from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_most, percentile
 from bench.scene import Scene
-from bench.timed import TimedSink
+from tests.harness.smtp_process import SmtpProcess
 
 FEW = 1000
 BOUND = 1.15
@@ -20,7 +20,7 @@ WARM = 2  # rounds that are not counted
 def run(scene: Scene, options: Options) -> list[Row]:
     """A row for each step, and one for a claim after many updates."""
     many = options.pick(1_000_000, 10_000)
-    with TimedSink() as sink, scene.moa(sink.url) as small, scene.moa(sink.url) as large:
+    with SmtpProcess() as sink, scene.moa(sink.url) as small, scene.moa(sink.url) as large:
         rows = _compare(small, large, many=many, rounds=options.pick(50, 8))
         rows += _cancelled(large, many // 2, every=options.pick(10, 1))
     with scene.moa("smtp://127.0.0.1:9") as fresh, scene.moa("smtp://127.0.0.1:9") as worn:

@@ -12,6 +12,7 @@ from bench.options import Options
 from bench.race import write_notice
 from bench.rows import Row, at_least, at_most, percentile, reported
 from bench.scene import Scene
+from tests.harness.smtp_process import SmtpProcess
 
 SECTION = "single"
 HOLD = "UPDATE mail_transport SET held_until = now() + interval '1 hour'"
@@ -94,7 +95,7 @@ def milliseconds(rounds: list[dict[str, Any]], name: str) -> str:
 
 def latency(scene: Scene, count: int) -> list[Row]:
     """From the return of COMMIT until the server has the mail, one after the other."""
-    with scene.logging_sink() as sink, scene.moa(sink.url) as moa:
+    with SmtpProcess() as sink, scene.moa(sink.url) as moa:
         moa.start()
         product = moa.shop.ask("product", subscribers=0)["product"]
         paid = moa.shop.ask("payments", product=product, count=count + 3)["payments"]
@@ -102,7 +103,7 @@ def latency(scene: Scene, count: int) -> list[Row]:
         sink.wait_for(3, seconds=30)
         committed = paced(moa, paid[3:])
         sink.wait_for(count + 3, seconds=30)
-        arrived = {recipient: moment for moment, _, recipient in sink.taken()}
+        arrived = {one.recipient: one.at for one in sink.taken()}
     waits = [(arrived[address] - moment) * 1000 for address, moment in committed.items()]
     return [
         at_most(SECTION, "commit → accepted, idle, p50", percentile(waits, 0.5), 150, " ms"),

@@ -10,7 +10,7 @@ from bench.moa import Moa
 from bench.options import Options
 from bench.rows import Row, at_least
 from bench.scene import Scene
-from bench.timed import TimedSink
+from tests.harness.smtp_process import SmtpProcess
 
 SMTP_SECONDS = 0.3
 SLOTS = (2, 20, 100)
@@ -22,14 +22,14 @@ LARGEST = "SELECT max(size), count(*) FROM mail_batch WHERE created_at > now() -
 def run(scene: Scene, options: Options) -> list[Row]:
     seconds = options.pick(40, 3)
     enough = int(sum(SLOTS) / SMTP_SECONDS * (seconds + 10))
-    with TimedSink(delay=SMTP_SECONDS) as sink, scene.moa(sink.url) as moa:
+    with SmtpProcess(pace=SMTP_SECONDS) as sink, scene.moa(sink.url) as moa:
         acts = moa.acts()
         moa.relay()
         acts.ask("publish", terms=acts.ask("product", subscribers=enough)["terms"])
         return [_row(moa, sink, slots, seconds=seconds) for slots in SLOTS]
 
 
-def _row(moa: Moa, sink: TimedSink, slots: int, *, seconds: float) -> Row:
+def _row(moa: Moa, sink: SmtpProcess, slots: int, *, seconds: float) -> Row:
     """Mails a second of workers with so many slots, over so many seconds after the first mails."""
     each = ("-P", "threads", "-c", str(slots // WORKERS))
     workers = [moa.worker(*each, name=f"worker{slots}.{number}") for number in range(WORKERS)]

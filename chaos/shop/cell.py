@@ -8,7 +8,7 @@ import os
 import ssl
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -23,8 +23,8 @@ from mail.conf.smtp_server import SmtpServer as Server
 from mail.kinds import Kind
 from mail.models import Attempt, Batch, Delivery, Lane, Transport
 from mail.relay import dispatch
+from mail.transport import session, wire
 from mail.transport import smtp as mail_smtp
-from mail.transport import wire
 from mail.transport.replies import Phase
 from mail.worker import batch_run
 from mail.worker.slot import SLOT
@@ -33,6 +33,7 @@ from tests.harness.smtp import SmtpServer
 
 PEM = Path(harness.__file__).parent / "tls" / "localhost.pem"
 LOGIN = {"user": "moa", "password": "secret"}
+BEFORE_THE_FIRST_MAIL = ("connect", "ehlo", "starttls", "auth")
 OF_A_RECIPIENT = ("rcpt", "data", "dot")
 SHORT = 0.5  # seconds of patience where a server never answers
 SOON = timedelta(seconds=30)
@@ -78,7 +79,8 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
             host="localhost" if with_tls else "127.0.0.1",
             port=server.port,
             starttls=with_tls,
-            **(LOGIN if with_login else {}),
+            user=LOGIN["user"] if with_login else "",
+            password=LOGIN["password"] if with_login else "",
         )
         with (
             override_settings(MAIL_TRANSPORTS=dict.fromkeys(Lane, place)),
@@ -91,7 +93,7 @@ def _server(cell: Cell, *, pipelining: bool) -> Iterator[SmtpServer]:
                 SLOT.connections.close()
 
 
-def _trusted() -> "patch.dict[str, str]":
+def _trusted() -> AbstractContextManager[object]:
     return patch.dict(os.environ, {"SSL_CERT_FILE": str(PEM)})
 
 
@@ -105,12 +107,13 @@ def _misbehave(server: SmtpServer, cell: Cell, address: str) -> None:
 @contextmanager
 def _short_of_time(cell: Cell) -> Iterator[None]:
     """While a server is silent for ever, the patience that it would try is short."""
-    session = cell.phase in ("ehlo", "starttls", "auth")
-    phase = {"rset": Phase.MAIL}.get(cell.phase, Phase.CONNECT if session else cell.phase)
     with ExitStack() as stack:
         stack.enter_context(patch.object(wire, "WAKE", 0.05))
-        if cell.what.get("hold") and phase in mail_smtp.PATIENCE:
-            stack.enter_context(patch.dict(mail_smtp.PATIENCE, {Phase(phase): SHORT}))
+        if cell.what.get("hold") and cell.phase in BEFORE_THE_FIRST_MAIL:
+            stack.enter_context(patch.object(session, "CONNECT_PATIENCE", SHORT))
+        elif cell.what.get("hold") and cell.phase != "quit":
+            phase = Phase.MAIL if cell.phase == "rset" else Phase(cell.phase)
+            stack.enter_context(patch.dict(mail_smtp.PATIENCE, {phase: SHORT}))
         yield
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from demo.processes import LOOPBACK, manage
 from demo.supervisor import end_with_parent
 
-UNTIL_UP = 120  # seconds
+UNTIL_UP = 240  # seconds
 UNTIL_DOWN = 15
 LAST_LINES = 40
 

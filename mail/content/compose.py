@@ -13,6 +13,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine, TemplateDoesNotExist
 
 from mail.content.builder import InvalidMail
+from mail.content.mime import INSTALLED
 from mail.content.placeholders import CLOSE, OPEN
 
 NAME_LIMIT = 255
@@ -74,9 +75,12 @@ def mailbox(name: str, address: str) -> str:
     if ENCODED_WORD.search(name):
         raise InvalidMail(f"name: {name[:80]!r} would be decoded (RFC 2047 §2)")
     try:
-        return str(Address(name, addr_spec=address))
+        whole = str(Address(name, addr_spec=address))
     except (HeaderParseError, ValueError, IndexError):  # whichever the email package raises
         raise InvalidMail(f"address: {address[:80]!r} is not an address") from None
+    if not INSTALLED.reads_back(name, address):
+        raise InvalidMail(f"name: {name[:80]!r} is too long for this Python to quote it")
+    return whole
 
 
 def one_line(text: str) -> str:

@@ -12,11 +12,11 @@ import sys
 from abc import ABC, abstractmethod
 from binascii import b2a_base64
 from email import message_from_bytes, policy
-from email.header import decode_header, make_header
+from email.header import Header, decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage as ModernMessage
 from email.message import Message as MimeMessage
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from typing import Any
 
 import django
@@ -64,6 +64,10 @@ class Mime(ABC):
     @abstractmethod
     def to(self, name: str, address: str) -> bytes:
         """The To field for one mailbox. Raises ValueError for what no header can carry."""
+
+    @abstractmethod
+    def reads_back(self, name: str, address: str) -> bool:
+        """Whether a reader of the folded header finds this name and address in it."""
 
     @abstractmethod
     def field(self, name: str, value: str) -> bytes:
@@ -127,6 +131,9 @@ class LegacyMime(Mime):
     def to(self, name: str, address: str) -> bytes:
         return _folded("To", sanitize_address((name, address), "utf-8"))
 
+    def reads_back(self, name: str, address: str) -> bool:
+        return True
+
     def field(self, name: str, value: str) -> bytes:
         part = SafeMIMEText("", "plain", "utf-8")
         part[name] = value
@@ -174,7 +181,23 @@ class ModernMime(Mime):
         return str(Address(username=address.username, domain=punycode(address.domain)))
 
     def to(self, name: str, address: str) -> bytes:
-        return self.field("To", str(Address(name, addr_spec=address)))
+        if self.reads_back(name, address):
+            return self.field("To", str(Address(name, addr_spec=address)))
+        return _folded("To", formataddr((Header(name, "utf-8").encode(), address)))
+
+    def reads_back(self, name: str, address: str) -> bool:
+        """Not a long name in quotes, before Python 3.12.9 and 3.13.2.
+
+        They drop the quotes when they fold it, so that a name with a comma in it could pose as
+        another recipient (python/cpython issue 80222).
+        """
+        mailbox = str(Address(name, addr_spec=address))
+        if not mailbox.startswith('"'):
+            return True
+        parsed = message_from_bytes(self.field("To", mailbox) + b"\r\n\r\n", policy=policy.SMTP)
+        return [(one.display_name, one.addr_spec) for one in parsed["To"].addresses] == [
+            (name, address)
+        ]
 
     def field(self, name: str, value: str) -> bytes:
         headers = ModernMessage(policy=policy.SMTP)

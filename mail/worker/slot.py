@@ -12,7 +12,7 @@ from django.db.models import F
 
 from mail.content.template import CompiledTemplate
 from mail.models import Lane, Transport
-from mail.transport.connections import Connections
+from mail.transport import Connections
 from mail.worker.auto_pause import AutoPause
 from mail.worker.checkpoint_sql import CheckpointSessions
 

@@ -1,0 +1,4 @@
+"""The API of payments, and the webhooks of providers.
+
+It may import the services and models of `payment`; the rules are theirs.
+"""

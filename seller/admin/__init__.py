@@ -1,3 +1,8 @@
+"""The admin of a seller's own rows: lists, forms, and the page that publishes a draft.
+
+It may import the services and models of `seller`, and what `mail` shows in the admin.
+"""
+
 from seller.admin.notice_periods import NoticePeriodAdmin
 from seller.admin.products import ProductAdmin
 from seller.admin.sellers import SellerAdmin

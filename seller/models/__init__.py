@@ -1,3 +1,8 @@
+"""The tables of `seller`, with the queries that are asked of them.
+
+They import `mail.models` and each other, and no service.
+"""
+
 from seller.models.notice_period import NoticePeriod
 from seller.models.product import Product
 from seller.models.seller import Seller

@@ -14,8 +14,10 @@ from knox.models import AuthToken
 
 from payment import services
 from tests.crash.processes import Nursery, Stage
+from tests.harness import ledger, shop
+from tests.harness.ports import PATIENCE
 from tests.harness.postgresql import PostgreSQL
-from tests.integration import shop
+from tests.harness.smtp import SmtpServer
 from tests.integration.conftest import broker, environ, spare_vhosts
 
 __all__ = ["broker", "environ", "spare_vhosts"]
@@ -43,12 +45,19 @@ def bug() -> str:
 
 
 @pytest.fixture
-def stage(environ: dict[str, str], nursery: Nursery, tmp_path, bug: str) -> Iterator[Stage]:
-    """Starts web, relay and workers, and ends them; shows what they said when the test fails."""
+def stage(
+    environ: dict[str, str], nursery: Nursery, smtp: SmtpServer, tmp_path: Path, bug: str
+) -> Iterator[Stage]:
+    """Starts web, relay and workers, and ends them; shows what they said when the test fails.
+
+    Whatever a test looks at, the books are balanced at its end, as those of a chaos run.
+    """
     stage = Stage(environ | {"MAIL_UNCERTAIN_WAIT": "1", "CRASH_BUG": bug}, nursery, tmp_path)
     yield stage
     print(stage.discard())  # noqa: T201
+    broken = [] if bug else ledger.violations(smtp)
     connection.close()
+    assert broken == []
 
 
 @pytest.fixture
@@ -76,7 +85,7 @@ def database_server(
     log = folder / "log"
     log.touch()
     child = nursery.fork(("manage.py", "migrate", "-v0"), os.environ | told, log)
-    assert child.wait(60) == 0, log.read_text()
+    assert child.wait(PATIENCE) == 0, log.read_text()
     yield server
     server.discard()
 
@@ -106,7 +115,7 @@ def own_database(
 
 
 @pytest.fixture
-def confirm(transactional_db: None) -> Callable[[str], dict[str, Any]]:
+def confirm(transactional_db: None) -> Callable[[int], dict[str, Any]]:
     """Confirms one payment over HTTP, as the seller's system does; returns the answer."""
     product = shop.make_product()
     payment, _ = services.open_payment(
@@ -118,13 +127,13 @@ def confirm(transactional_db: None) -> Callable[[str], dict[str, Any]]:
     token = AuthToken.objects.create(shop.operator())[1]
     told = json.dumps({"payment_key": "sandbox_1", "amount": payment.amount}).encode()
 
-    def call(address: str) -> dict[str, Any]:
+    def call(port: int) -> dict[str, Any]:
         request = urllib.request.Request(
-            f"{address}/api/payments/{payment.pk}/confirm/",
+            f"http://127.0.0.1:{port}/api/payments/{payment.pk}/confirm/",
             data=told,
             headers={"Authorization": f"Token {token}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 

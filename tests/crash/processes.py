@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.crash.hooks import POINTS, _file
-from tests.harness.ports import free_port, wait_until
-from tests.harness.processes import PROJECT, Process, Processes
+from tests.harness.ports import PATIENCE, wait_until
+from tests.harness.processes import PROJECT, Processes
 
 
 class Child:
-    """A process of the nursery's, with the face of subprocess.Popen that `Process` needs."""
+    """A process that the nursery forked."""
 
     def __init__(self, pid: int, ended: Path) -> None:
         self.pid = pid
@@ -23,12 +23,12 @@ class Child:
     def poll(self) -> int | None:
         return int(self.ended.read_text()) if self.ended.exists() else None
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self, timeout: float | None = None) -> int:
         """The exit code, negative for a signal. Raises TimeoutExpired."""
         try:
-            wait_until(lambda: self.ended.exists(), seconds=timeout)
+            wait_until(lambda: self.ended.exists(), seconds=timeout or 60)
         except TimeoutError:
-            raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 60) from None
         return int(self.ended.read_text())
 
     def terminate(self) -> None:
@@ -61,7 +61,7 @@ class Nursery:
     def close(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
         for file in self.folder.iterdir():
@@ -100,7 +100,7 @@ class Point:
     def release(self) -> None:
         """Let what has arrived go on."""
         for one in set(self.asked) - set(self.missing()):
-            wait_until(lambda one=one: self._leave(one), seconds=10, what=f"leave for {one}")
+            wait_until(lambda one=one: self._leave(one), what=f"leave for {one}")
 
     def _leave(self, asked: str) -> bool:
         """Open the FIFO; false while nobody reads it, as one does not that was just continued."""
@@ -111,58 +111,12 @@ class Point:
         return True
 
 
-class Nursed(Process):
-    """A process of Moa that the nursery forked."""
-
-    def __init__(
-        self,
-        *arguments: str,
-        nursery: Nursery,
-        environ: Mapping[str, str],
-        name: str,
-        ready: str,
-    ) -> None:
-        import re
-
-        self.name = name
-        self.ready = re.compile(ready)
-        self.log = Path(tempfile.mkstemp(prefix=f"moa-{name}-", suffix=".log")[1])
-        told = os.environ | dict(environ) | {"PYTHONUNBUFFERED": "1"}
-        self.popen = nursery.fork(arguments, told, self.log)  # type: ignore[assignment]
-
-
 class Stage(Processes):
     """The processes of one test; any may be told to stop at a Point."""
 
     def __init__(self, environ: Mapping[str, str], nursery: Nursery, folder: Path) -> None:
-        super().__init__(environ)
-        self.nursery = nursery
+        super().__init__(environ, nursery.fork)
         self.folder = folder
 
     def point(self, *asked: str) -> Point:
         return Point(self.folder, *asked)
-
-    def web(self, *options: str, **environ: str) -> tuple[Process, str]:
-        """Start gunicorn; returns it and its address."""
-        port = free_port()
-        process = self._start(
-            *("-m", "gunicorn", "moa.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1"),
-            *options,
-            name="web",
-            ready="Booting worker",
-            environ={"ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "false"} | environ,
-        )
-        return process, f"http://127.0.0.1:{port}"
-
-    def _start(
-        self, *arguments: str, name: str, ready: str, environ: Mapping[str, str]
-    ) -> Process:
-        process = Nursed(
-            *arguments,
-            nursery=self.nursery,
-            name=name,
-            ready=ready,
-            environ=self.environ | dict(environ),
-        )
-        self.started.append(process)
-        return process

@@ -5,8 +5,8 @@ from django.db import connection
 
 from mail import outbox
 from mail.models import Batch, Message
-from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness import ledger
 from tests.harness.ports import wait_until
 from tests.harness.postgresql import PostgreSQL
 from tests.harness.smtp import SmtpServer

@@ -10,14 +10,13 @@ from django.db import connection
 
 from mail import outbox
 from mail.models import Attempt, Batch, Message
-from tests.crash import ledger
 from tests.crash.processes import Stage
-from tests.harness.ports import wait_until
+from tests.harness import ledger, waiting
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.postgresql import PostgreSQL
 from tests.harness.processes import Process
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 LIMIT = 10.0
@@ -27,7 +26,7 @@ MANY = [f"user{number}@example.com" for number in range(30)]
 def end(process: Process) -> tuple[int, float]:
     """SIGTERM; the exit code, and the seconds it took."""
     began = time.monotonic()
-    code = process.stop(seconds=20)
+    code = process.stop(seconds=PATIENCE)
     return code, time.monotonic() - began
 
 
@@ -41,7 +40,7 @@ def test_a_worker_finishes_the_mail_in_hand_and_releases_the_rest(
     worker = stage.worker(*pool)
     message = outbox.send(receipt(*MANY), kind=RECEIPT)
     other = outbox.send(receipt(*MANY), kind=RECEIPT)
-    smtp.wait_for(4, seconds=60)
+    smtp.wait_for(4)
 
     code, seconds = end(worker)
 
@@ -65,8 +64,8 @@ def test_a_worker_waits_for_no_reply_longer_than_it_has(stage: Stage, smtp: Smtp
         )
         for phase, kind in (("rcpt", RECEIPT), ("dot", NOTICE))
     }
-    assert at_rcpt.reached.wait(60)
-    assert at_dot.reached.wait(60)
+    assert at_rcpt.reached.wait(PATIENCE)
+    assert at_dot.reached.wait(PATIENCE)
     claimed = list(Batch.objects.all())
 
     code, seconds = end(worker)
@@ -160,13 +159,13 @@ def test_a_relay_at_work_ends_and_gives_the_lead_back(stage: Stage, smtp: SmtpSe
 
 
 def test_a_web_process_answers_the_request_it_has_and_ends(
-    stage: Stage, confirm: Callable[[str], dict[str, Any]], smtp: SmtpServer
+    stage: Stage, confirm: Callable[[int], dict[str, Any]], smtp: SmtpServer
 ):
     at = stage.point("paying")
-    web, address = stage.web(**at.environ)
+    web, port = stage.web(**at.environ)
     web.wait_ready()
     answers: list[dict[str, Any]] = []
-    caller = threading.Thread(target=lambda: answers.append(confirm(address)))
+    caller = threading.Thread(target=lambda: answers.append(confirm(port)))
     caller.start()
     at.wait()
 
@@ -175,7 +174,7 @@ def test_a_web_process_answers_the_request_it_has_and_ends(
     at.release()
     code, seconds = end(web)
 
-    caller.join(10)
+    caller.join(PATIENCE)
     assert (code, seconds < LIMIT) == (0, True)
     assert [answer["state"] for answer in answers] == ["paid"]
     assert Message.objects.count() == 1

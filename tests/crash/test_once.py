@@ -5,11 +5,11 @@ from kombu import Connection
 from mail import outbox, tasks
 from mail.models import Batch, Lane
 from mail.relay import dispatch
-from tests.crash import ledger
 from tests.crash.processes import Stage
-from tests.harness.ports import wait_until
+from tests.harness import ledger
+from tests.harness.broker import Broker
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.smtp import SmtpServer
-from tests.integration.broker import Broker
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 NAMES = [f"user{number}" for number in range(4)]
@@ -26,7 +26,7 @@ def test_c6_a_task_that_dies_with_its_worker_is_resent(stage: Stage, smtp: SmtpS
     victim.kill()
     stage.worker("-c", "1")
 
-    assert ledger.settled(message, seconds=20) == [{"sent": 4}]
+    assert ledger.settled(message) == [{"sent": 4}]
     assert ledger.copies(message, smtp) == dict.fromkeys(NAMES, 1)
 
 
@@ -40,7 +40,7 @@ def test_i3_a_batch_that_is_published_twice_has_one_owner(
     message = outbox.send(receipt(*ADDRESSES), kind=RECEIPT)
     (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 100)
     publish(batch, broker)
-    assert caught.reached.wait(60)
+    assert caught.reached.wait(PATIENCE)
 
     other = stage.worker("-c", "1").wait_ready()
     publish(batch, broker)
@@ -58,7 +58,7 @@ def test_i3_a_worker_that_waits_for_a_slow_server_keeps_its_batch(stage: Stage, 
     stage.relay()
     stage.worker("-c", "1")
     message = outbox.send(receipt(*ADDRESSES), kind=RECEIPT)
-    assert caught.reached.wait(60)
+    assert caught.reached.wait(PATIENCE)
     claimed_at = Batch.objects.get().claimed_at
     assert claimed_at is not None
 

@@ -3,11 +3,10 @@
 from mail import outbox
 from mail.kinds import Kind
 from mail.models import Message, Transport
-from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness import ledger, waiting
 from tests.harness.ports import wait_until
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 SIZE = 4

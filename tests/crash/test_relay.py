@@ -4,12 +4,12 @@ import pytest
 
 from mail import outbox
 from mail.models import Batch, RelayLease
-from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness import ledger
+from tests.harness.broker import Broker
 from tests.harness.ports import wait_until
 from tests.harness.processes import Process
 from tests.harness.smtp import SmtpServer
-from tests.integration.broker import Broker
 from tests.unit.mail.mails import RECEIPT, receipt
 
 # Point: how many Batches there are by then, and how many tasks in the queue.

@@ -13,13 +13,14 @@ from django.db import connection
 
 from mail.models import Message
 from payment.models import Payment
-from tests.crash import ledger
 from tests.crash.processes import Point, Stage
+from tests.harness import ledger
+from tests.harness.ports import PATIENCE
 from tests.harness.postgresql import PostgreSQL
+from tests.harness.processes import SHOP
 from tests.harness.smtp import SmtpServer
-from tests.integration.requests.web import PRODUCTION
 
-Confirm = Callable[[str], dict[str, Any]]
+Confirm = Callable[[int], dict[str, Any]]
 
 
 @pytest.mark.parametrize(
@@ -34,15 +35,15 @@ def test_i1_a_request_whose_web_process_is_killed_has_happened_or_not_and_may_be
 ):
     """I1, I7: C1 nothing was accepted; C2 it was, and the same request finds it."""
     at = stage.point(point)
-    victim, address = stage.web(**at.environ)
+    victim, port = stage.web(**at.environ)
     victim.wait_ready()
 
-    cut_off(at, victim, lambda: confirm(address))
+    cut_off(at, victim, lambda: confirm(port))
     found = Message.objects.count()
     state = Payment.objects.get().state
-    _, address = stage.web()
+    _, port = stage.web()
     stage.started[-1].wait_ready()
-    answers = [confirm(address) for _ in range(2)]
+    answers = [confirm(port) for _ in range(2)]
     stage.relay()
     stage.worker()
     message = Message.objects.get()
@@ -58,19 +59,19 @@ def test_while_the_database_is_away_a_request_is_refused_and_may_be_repeated(
     stage_on_own_database: Stage, own_database: PostgreSQL, confirm: Confirm
 ):
     """503 for programs and people, no 500; the same process answers again afterwards."""
-    web, address = stage_on_own_database.web(**PRODUCTION)
+    web, port = stage_on_own_database.web(**SHOP, DEBUG="false")
     web.wait_ready()
     browser = urllib.request.Request(
-        f"{address}/admin/", headers={"Cookie": f"sessionid={32 * 'a'}"}
+        f"http://127.0.0.1:{port}/admin/", headers={"Cookie": f"sessionid={32 * 'a'}"}
     )
-    answers = [confirm(address)["state"]]
+    answers = [confirm(port)["state"]]
 
     own_database.stop()
-    refusals = [refused(lambda: confirm(address)) for _ in range(2)]
-    page = refused(lambda: urllib.request.urlopen(browser, timeout=30))
+    refusals = [refused(lambda: confirm(port)) for _ in range(2)]
+    page = refused(lambda: urllib.request.urlopen(browser, timeout=PATIENCE))
     own_database.start()
     connection.close()
-    answers.append(confirm(address)["state"])
+    answers.append(confirm(port)["state"])
 
     assert answers == ["paid", "paid"]
     assert [json.loads(body)["code"] for body in refusals] == ["database_unavailable"] * 2
@@ -102,5 +103,5 @@ def cut_off(at: Point, victim: Any, ask: Any) -> None:
     caller.start()
     at.wait()
     victim.kill()
-    caller.join(30)
+    caller.join(PATIENCE)
     assert errors

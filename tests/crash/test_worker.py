@@ -9,11 +9,11 @@ import pytest
 from mail import outbox
 from mail.kinds import Kind
 from mail.models import Batch, Message, Transport
-from tests.crash import ledger
 from tests.crash.processes import Stage
+from tests.harness import ledger
+from tests.harness.broker import Broker
 from tests.harness.ports import wait_until
 from tests.harness.smtp import SmtpServer
-from tests.integration.broker import Broker
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 SIZE = 5

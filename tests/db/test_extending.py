@@ -92,7 +92,7 @@ def test_the_page_names_the_files_of_both_examples(blocks: dict[str, str]) -> No
 def test_the_examples_pass_their_tests_and_those_of_every_app(extended: Path) -> None:
     said = run(extended, "-m", "pytest", "-q", *ITS_OWN, *OF_EVERY_APP)
 
-    assert "4 passed" in said
+    assert "5 passed" in said
 
 
 def test_the_examples_are_written_as_the_project_is(extended: Path) -> None:

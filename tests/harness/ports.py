@@ -4,6 +4,9 @@ import socket
 import time
 from collections.abc import Callable
 
+PATIENCE = 120.0
+"""Seconds for what has to come, on a busy machine as well: to wait that long fails a test."""
+
 
 class NotReady(TimeoutError):
     """What was waited for did not come in time."""
@@ -26,7 +29,7 @@ def answers(port: int) -> bool:
 def wait_until(
     holds: Callable[[], object],
     *,
-    seconds: float = 30,
+    seconds: float = PATIENCE,
     every: float = 0.02,
     what: str = "the condition",
     alive: Callable[[], str] = lambda: "",

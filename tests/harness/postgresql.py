@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.sessions import launch
 
 BINARIES = "/usr/lib/postgresql/*/bin"
 
@@ -49,16 +50,12 @@ class PostgreSQL:
         """Create the cluster if there is none, start it, and wait until it answers."""
         if not (self.data / "PG_VERSION").exists():
             self._create()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.binaries / "postgres", "-D", self.data, *self._options()],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                user=self.user,
-                cwd=self.folder,
-                start_new_session=True,
-            )
+        self.process = launch(
+            [self.binaries / "postgres", "-D", self.data, *self._options()],
+            log=self.log,
+            folder=self.folder,
+            user=self.user,
+        )
         wait_until(self._is_ready, what="PostgreSQL", alive=self._trouble)
         return self
 

@@ -4,35 +4,62 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
-from tests.harness.ports import wait_until
+from tests.harness import sessions
+from tests.harness.ports import free_port, wait_until
 
-PROJECT = Path(__file__).resolve().parent.parent.parent
+PROJECT = sessions.PROJECT
 RELAY = ["manage.py", "relay"]
 WORKER = ["-m", "celery", "-A", "moa", "worker", "--loglevel", "INFO"]
+SHOP = {
+    "SECRET_KEY": "only for this run, and long enough to please the checks of Django",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "SECURE_SSL_REDIRECT": "false",
+    "PAYMENT_SANDBOX": "true",
+    "PAYMENT_WEBHOOK_SECRETS": "whsec_bW9hIHNhbmRib3gsIGZvciBkZXZlbG9wbWVudCBvbmx5",
+    "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
+}
+"""What production must be told, servers apart."""
+
+
+class Running(Protocol):
+    """What a Process needs of the thing it started; subprocess.Popen is one."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+
+
+Start = Callable[[tuple[str, ...], Mapping[str, str], Path], Running]
+"""Starts `python ARGUMENTS` in an environment, with a file for all it prints."""
+
+
+def start(arguments: tuple[str, ...], environ: Mapping[str, str], log: Path) -> Running:
+    return sessions.launch(sessions.python(*arguments), environ=environ, log=log)
 
 
 class Process:
     """One process of Moa, with everything it prints in a file."""
 
-    def __init__(self, *arguments: str, environ: Mapping[str, str], name: str, ready: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        environ: Mapping[str, str],
+        name: str,
+        ready: str,
+        start: Start = start,
+    ) -> None:
         self.name = name
         self.ready = re.compile(ready)
         self.log = Path(tempfile.mkstemp(prefix=f"moa-{name}-", suffix=".log")[1])
-        with self.log.open("wb") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, *arguments],
-                cwd=PROJECT,
-                env=os.environ | dict(environ) | {"PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        told = os.environ | dict(environ) | {"PYTHONUNBUFFERED": "1"}
+        self.popen = start(arguments, told, self.log)
 
     def wait_ready(self, *, seconds: float = 60) -> "Process":
         """Wait until its log says that it works; raises NotReady with the log if it ends."""
@@ -54,8 +81,7 @@ class Process:
 
     def children(self) -> list[int]:
         """The pids of its direct children, such as the slots of a prefork worker."""
-        listed = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children")
-        return [int(pid) for pid in listed.read_text().split()] if listed.exists() else []
+        return sessions.children(self.popen.pid)
 
     def stop(self, *, seconds: float = 20) -> int:
         """SIGTERM, as a deployment does; returns the exit code. Kills it after `seconds`."""
@@ -90,14 +116,15 @@ class Process:
     def _trouble(self) -> str:
         if self.is_running():
             return ""
-        return f"it ended with {self.popen.returncode}:\n{self.output()[-4000:]}"
+        return f"it ended with {self.popen.poll()}:\n{self.output()[-4000:]}"
 
 
 class Processes:
     """The processes that one test started."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], start: Start = start) -> None:
         self.environ = dict(environ)
+        self.start = start
         self.started: list[Process] = []
 
     def relay(self, **environ: str) -> Process:
@@ -115,6 +142,18 @@ class Processes:
             environ=environ,
         )
 
+    def web(self, *options: str, **environ: str) -> tuple[Process, int]:
+        """Start gunicorn, with one worker unless told otherwise; returns it and its port."""
+        port = free_port()
+        process = self._start(
+            *("-m", "gunicorn", "moa.wsgi", f"--bind=127.0.0.1:{port}"),
+            *(options or ("--workers=1",)),
+            name="web",
+            ready="Booting worker",
+            environ={"ALLOWED_HOSTS": "127.0.0.1", "SECURE_SSL_REDIRECT": "false"} | environ,
+        )
+        return process, port
+
     def output(self) -> str:
         """All that all of them have printed."""
         return "".join(process.output() for process in self.started)
@@ -128,6 +167,41 @@ class Processes:
     def _start(
         self, *arguments: str, name: str, ready: str, environ: Mapping[str, str]
     ) -> Process:
-        process = Process(*arguments, name=name, ready=ready, environ=self.environ | dict(environ))
+        process = Process(
+            *arguments,
+            name=name,
+            ready=ready,
+            environ=self.environ | dict(environ),
+            start=self.start,
+        )
         self.started.append(process)
         return process
+
+
+def production(
+    *, database_url: str, broker_url: str, email_url: str, folder: Path
+) -> dict[str, str]:
+    """The environment of production, but for TLS in front of the web processes."""
+    return SHOP | {
+        "DJANGO_SETTINGS_MODULE": "moa.settings",
+        "DEBUG": "false",
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "EMAIL_URL": email_url,
+        "MOA_VAR": str(folder),
+        "STATIC_ROOT": str(folder / "static"),
+    }
+
+
+def manage(environ: Mapping[str, str], *arguments: str) -> str:
+    """Run a management command; returns what it prints. Raises CalledProcessError."""
+    ran = subprocess.run(
+        sessions.python("manage.py", *arguments),
+        cwd=PROJECT,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return ran.stdout

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.sessions import launch
 
 SCRIPTS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin"
 
@@ -180,16 +181,7 @@ class RabbitMQ:
         }
 
     def _spawn(self, *command: str | Path) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                command,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-            )
+        return launch(command, environ=self._environment(), log=self.log, folder=self.folder)
 
     def _is_ready(self) -> bool:
         return self._pid_file.exists() and answers(self.port)

@@ -2,123 +2,125 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
-import socket
-import struct
-import threading
+import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from tests.harness.smtp import Rule, SmtpServer
+from tests.harness.smtp_connection import Connection, Gone
+from tests.harness.smtp_rule import Rule
 
 PATH = re.compile(r"<([^>]*)>")
-CHUNK = 65536
-RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
 
 
-class Gone(ConnectionError):
-    """The other side, or a rule, ended the connection."""
+class Server(Protocol):
+    """What a dialogue asks of its server."""
+
+    extensions: list[str]
+    tls: ssl.SSLContext | None
+    implicit_tls: bool
+    users: dict[str, str] | None
+
+    def rule(self, phase: str, addresses: Sequence[str]) -> Rule | None: ...
+    def take(self, *, sender: str, recipients: list[str], raw: bytes, connection: int) -> None: ...
+    def entered(self, dialogue: Dialogue) -> int: ...
+    def left(self, dialogue: Dialogue) -> None: ...
 
 
-class Dialogue(threading.Thread):
-    """Reads commands one by one and obeys; replies leave when there is nothing more to read."""
+class Dialogue(Connection):
+    """Obeys commands one by one; replies leave when there is nothing more to read.
 
-    def __init__(self, server: SmtpServer, connection: socket.socket, number: int) -> None:
-        super().__init__(name=f"smtp-{number}", daemon=True)
+    All of it runs in the event loop of its server. It does not read while a rule lets the client
+    wait, so that a client that writes on is held up as by a real server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
         self.server = server
-        self.connection = connection
-        self.number = number
-        self.incoming = bytearray()
-        self.outgoing = bytearray()
+        self.number = 0
         self.sender: str | None = None
         self.recipients: list[str] = []
 
-    def run(self) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.number = self.server.entered(self)
+        super().connection_made(transport)
+
+    async def run(self) -> None:
         try:
-            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.server.tls and self.server.implicit_tls:
-                self.secure()
-            self.answer("connect", "220 test ESMTP")
-            while True:
-                self.obey(self.read_until(b"\r\n").decode("utf-8", "replace"))
-        except OSError:
-            pass
+            with suppress(OSError):  # an SSLError is one, too
+                await self.answer("connect", "220 test ESMTP")
+                while True:
+                    await self.obey((await self.read_until(b"\r\n")).decode("utf-8", "replace"))
         finally:
-            self.connection.close()
+            self.transport.close()
             self.server.left(self)
 
-    def cut(self) -> None:
-        """Reset the connection, from any thread."""
-        try:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it was gone already
-
-    def obey(self, line: str) -> None:
+    async def obey(self, line: str) -> None:
         verb, _, rest = line.partition(" ")
         handler = getattr(self, f"do_{verb.lower()}", None)
         if handler is None:
             self.say("500 5.5.2 what?")
         else:
-            handler(rest)
+            await handler(rest)
 
-    def do_ehlo(self, _: str) -> None:
+    async def do_ehlo(self, _: str) -> None:
         said = ["test", *self.server.extensions]
         if self.server.tls and not self.server.implicit_tls:
             said.append("STARTTLS")
         if self.server.users is not None:
             said.append("AUTH PLAIN")
         lines = [f"250-{one}" for one in said[:-1]] + [f"250 {said[-1]}"]
-        self.answer("ehlo", "\r\n".join(lines))
+        await self.answer("ehlo", "\r\n".join(lines))
 
-    def do_helo(self, _: str) -> None:
-        self.answer("ehlo", "250 test")
+    async def do_helo(self, _: str) -> None:
+        await self.answer("ehlo", "250 test")
 
-    def do_starttls(self, _: str) -> None:
-        if self.answer("starttls", "220 2.0.0 go ahead"):
-            self.secure()
+    async def do_starttls(self, _: str) -> None:
+        if await self.answer("starttls", "220 2.0.0 go ahead"):
+            assert self.server.tls is not None
+            await self.secure(self.server.tls)
 
-    def do_auth(self, rest: str) -> None:
+    async def do_auth(self, rest: str) -> None:
         secret = base64.b64decode(rest.partition(" ")[2]).decode().split("\0")
         users = self.server.users or {}
         known = len(secret) == 3 and users.get(secret[1]) == secret[2]
-        self.answer("auth", "235 2.7.0 welcome" if known else "535 5.7.8 who?")
+        await self.answer("auth", "235 2.7.0 welcome" if known else "535 5.7.8 who?")
 
-    def do_mail(self, rest: str) -> None:
+    async def do_mail(self, rest: str) -> None:
         self.sender, self.recipients = None, []
         sender = _path(rest)
-        if self.answer("mail", "250 2.1.0 ok", [sender]):
+        if await self.answer("mail", "250 2.1.0 ok", [sender]):
             self.sender = sender
 
-    def do_rcpt(self, rest: str) -> None:
+    async def do_rcpt(self, rest: str) -> None:
         recipient = _path(rest)
         if self.sender is None:
             self.say("503 5.5.1 MAIL first")
-        elif self.answer("rcpt", "250 2.1.5 ok", [recipient]):
+        elif await self.answer("rcpt", "250 2.1.5 ok", [recipient]):
             self.recipients.append(recipient)
 
-    def do_data(self, _: str) -> None:
+    async def do_data(self, _: str) -> None:
         if not self.recipients:
             self.say("503 5.5.1 no valid recipients")
-        elif self.answer("data", "354 go ahead", self.recipients):
-            self.finish_mail(self.read_mail())
+        elif await self.answer("data", "354 go ahead", self.recipients):
+            await self.finish_mail(await self.read_mail())
 
-    def do_rset(self, _: str) -> None:
+    async def do_rset(self, _: str) -> None:
         self.sender, self.recipients = None, []
-        self.answer("rset", "250 2.0.0 ok")
+        await self.answer("rset", "250 2.0.0 ok")
 
-    def do_noop(self, _: str) -> None:
+    async def do_noop(self, _: str) -> None:
         self.say("250 2.0.0 ok")
 
-    def do_quit(self, _: str) -> None:
-        self.answer("quit", "221 2.0.0 bye")
+    async def do_quit(self, _: str) -> None:
+        await self.answer("quit", "221 2.0.0 bye")
         self.flush()
         raise Gone
 
-    def finish_mail(self, raw: bytes) -> None:
+    async def finish_mail(self, raw: bytes) -> None:
         """Log the mail before the reply, as a real server stores it before it answers."""
         rule = self.server.rule("dot", self.recipients)
         if rule is None or rule.takes_mail():
@@ -128,59 +130,45 @@ class Dialogue(threading.Thread):
                 raw=raw,
                 connection=self.number,
             )
-        self.reply(rule, "250 2.0.0 taken")
+        if rule is None:
+            self.say("250 2.0.0 taken")
+        else:
+            await self.reply_by(rule, "250 2.0.0 taken")
         self.sender, self.recipients = None, []
 
-    def answer(self, phase: str, friendly: str, addresses: Sequence[str] = ()) -> bool:
+    async def answer(self, phase: str, friendly: str, addresses: Sequence[str] = ()) -> bool:
         """Reply to a step, as a rule says or friendly; whether the reply was no error."""
-        return self.reply(self.server.rule(phase, addresses), friendly)
-
-    def reply(self, rule: Rule | None, friendly: str) -> bool:
-        said = friendly
+        rule = self.server.rule(phase, addresses)
         if rule is not None:
-            self.flush()
-            rule.wait()
-            said = rule.reply or ("" if rule.drop else friendly)
+            return await self.reply_by(rule, friendly)
+        self.say(friendly)
+        return not friendly.startswith(("4", "5"))
+
+    async def reply_by(self, rule: Rule, friendly: str) -> bool:
+        """Reply as a rule says; whether the reply was no error. Raises Gone when the rule drops."""
+        self.flush()
+        await self._wait_for(rule)
+        said = rule.reply or ("" if rule.drop else friendly)
         if said:
             self.say(said)
-        if rule is not None and rule.drop:
+        if rule.drop:
             self.flush()
             raise Gone
         return said.startswith(("2", "3"))
 
-    def say(self, reply: str) -> None:
-        self.outgoing += f"{reply}\r\n".encode()
-
-    def flush(self) -> None:
-        if self.outgoing:
-            self.connection.sendall(self.outgoing)
-            self.outgoing.clear()
-
-    def read_until(self, end: bytes) -> bytes:
-        """The bytes up to `end`, without it."""
-        seen = 0
-        while (at := self.incoming.find(end, seen)) < 0:
-            seen = max(0, len(self.incoming) - len(end))
-            self.flush()
-            received = self.connection.recv(CHUNK)
-            if not received:
-                raise Gone
-            self.incoming += received
-        found = bytes(self.incoming[:at])
-        del self.incoming[: at + len(end)]
-        return found
-
-    def read_mail(self) -> bytes:
+    async def read_mail(self) -> bytes:
         """A mail up to the lone dot, with dot-stuffing undone (RFC 5321 §4.5.2)."""
         self.incoming[:0] = b"\r\n"  # so that a dot at once ends an empty mail, too
-        stuffed = self.read_until(b"\r\n.\r\n") + b"\r\n"
+        stuffed = await self.read_until(b"\r\n.\r\n") + b"\r\n"
         return stuffed.replace(b"\r\n..", b"\r\n.")[2:]
 
-    def secure(self) -> None:
-        assert self.server.tls is not None
-        self.flush()
-        self.incoming.clear()
-        self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+    async def _wait_for(self, rule: Rule) -> None:
+        if not rule.makes_wait:
+            rule.reached.set()
+            return
+        self.transport.pause_reading()
+        await rule.wait()
+        self.transport.resume_reading()
 
 
 def _path(arguments: str) -> str:

@@ -11,17 +11,11 @@ module is a call in another module of `mail` than the call before it.
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
-from types import FrameType
-from typing import Any
 
-MAIL = f"{Path(__file__).resolve().parents[2] / 'mail'}{os.sep}"
+from tests.harness.calls import Call
+
 FEW, ONE_MORE = 6, 7
-
-Call = tuple[str, str]
-"""A module, by its path inside `mail`, and what was called in it."""
 
 
 def main() -> None:
@@ -33,23 +27,6 @@ def main() -> None:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
         }
         _report(with_calls="--calls" in sys.argv)
-
-
-def traced(function: Callable[[], Any]) -> list[Call]:
-    """The calls that a function makes in `mail`, in order."""
-    calls: list[Call] = []
-
-    def note(frame: FrameType, event: str, _: Any) -> None:
-        code = frame.f_code
-        if event == "call" and code.co_filename.startswith(MAIL):
-            calls.append((code.co_filename.removeprefix(MAIL), code.co_qualname))
-
-    sys.setprofile(note)
-    try:
-        function()
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 def changes(calls: list[Call]) -> int:

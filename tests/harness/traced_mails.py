@@ -16,8 +16,8 @@ from mail.models import Batch, Broadcast, Delivery, Lane, Message
 from mail.relay import dispatch
 from mail.worker import batch_run, expansion
 from mail.worker.slot import SLOT
+from tests.harness.calls import Call, traced
 from tests.harness.smtp import SmtpServer
-from tests.harness.trace import Call, traced
 
 NOTICE = kinds.declare(Kind(name="trace.notice", lane=Lane.BULK))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+from tests.harness.broker import Broker
 from tests.harness.processes import Processes
 from tests.harness.smtp import SmtpServer
-from tests.integration.broker import Broker
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

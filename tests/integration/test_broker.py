@@ -7,12 +7,12 @@ from django.db.models.functions import Now
 from mail import outbox
 from mail.models import Batch, Delivery
 from mail.relay import dispatch
+from tests.harness import shop, waiting
+from tests.harness.broker import Broker
 from tests.harness.ports import wait_until
 from tests.harness.processes import Processes
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.smtp import SmtpServer
-from tests.integration import shop, waiting
-from tests.integration.broker import Broker
 from tests.unit.mail.mails import RECEIPT, receipt
 
 
@@ -28,7 +28,7 @@ def test_i10_broker_messages_and_logs_carry_ids_and_nothing_of_a_mail(
     shop.subscribe_many(product, 3, prefix="subscriber")
     processes.relay()
     message = outbox.send(receipt(*addresses, subject="비밀 subject"), kind=RECEIPT)
-    wait_until(lambda: broker.has("mail.transactional"), what="the queue", seconds=60)
+    wait_until(lambda: broker.has("mail.transactional"), what="the queue")
     wait_until(lambda: broker.ready("mail.transactional") > 0, what="the task")
     told = shop.publish_change(product)
     wait_until(lambda: broker.ready("mail.bulk") > 0, what="the expansion")
@@ -59,7 +59,7 @@ def test_a_queue_that_is_deleted_is_declared_and_filled_again(
     broker.delete("mail.transactional")
     processes.worker()
 
-    smtp.wait_for(1, seconds=60)
+    smtp.wait_for(1)
     assert relay.is_running()
     assert waiting.settled(message) == {"sent": 1}
 
@@ -81,7 +81,6 @@ def test_without_workers_the_relay_builds_no_storm(
     wait_until(
         lambda: broker.ready("mail.transactional") == 2,
         what="two tasks for two Batches",
-        seconds=10,
     )
 
     assert Batch.objects.earliest("pk").published_at == first_at
@@ -96,11 +95,11 @@ def test_a_frozen_broker_stops_neither_the_shop_nor_the_mail_for_longer_than_it_
     try:
         messages = [outbox.send(receipt(), kind=RECEIPT) for _ in range(3)]
         bound = Delivery.objects.filter(batch__isnull=False)
-        wait_until(bound.exists, what="a Batch", seconds=10)
+        wait_until(bound.exists, what="a Batch")
     finally:
         rabbitmq.thaw()
 
-    smtp.wait_for(3, seconds=60)
+    smtp.wait_for(3)
     for message in messages:
         assert waiting.settled(message) == {"sent": 1}
 
@@ -108,13 +107,13 @@ def test_a_frozen_broker_stops_neither_the_shop_nor_the_mail_for_longer_than_it_
 def test_a_wiped_broker_loses_no_mail(processes: Processes, smtp: SmtpServer, rabbitmq, broker):
     relay = processes.relay()
     message = outbox.send(receipt(*(f"u{n}@example.com" for n in range(50))), kind=RECEIPT)
-    wait_until(lambda: broker.has("mail.transactional"), what="the queue", seconds=60)
+    wait_until(lambda: broker.has("mail.transactional"), what="the queue")
     wait_until(lambda: broker.ready("mail.transactional") > 0, what="the task")
 
     rabbitmq.ctl("delete_vhost", broker.vhost)
     rabbitmq.add_vhosts(broker.vhost)
     processes.worker()
 
-    smtp.wait_for(50, seconds=60)
+    smtp.wait_for(50)
     assert relay.is_running()
     assert waiting.settled(message) == {"sent": 50}

@@ -7,10 +7,10 @@ from django.db import connection
 
 from mail import outbox
 from mail.models import Batch
-from tests.harness.ports import wait_until
+from tests.harness import waiting
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.processes import Processes
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
 from tests.unit.mail.mails import RECEIPT, receipt
 
 
@@ -23,7 +23,7 @@ def test_i13_a_relay_whose_session_is_cut_again_and_again_rescues_nothing(
     processes.relay(DATABASE_URL=own_name)
     worker = processes.worker()
     message = outbox.send(receipt(), kind=RECEIPT)
-    assert caught.reached.wait(60)
+    assert caught.reached.wait(PATIENCE)
 
     worker.freeze()
     rescued_during_outage = cut_sessions(seconds=8)  # four leases

@@ -5,10 +5,10 @@ from django.db import connection
 
 from mail import outbox
 from mail.models import Attempt, Lane, Message, Transport
-from tests.harness.ports import wait_until
+from tests.harness import waiting
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.processes import Processes
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 # At which step, what the server does, what becomes of the mail, and the code on record.
@@ -39,7 +39,7 @@ def test_i5_i11_each_answer_decides_about_its_own_mail_only(
 
     message = outbox.send(receipt(*(f"{name}@example.com" for name in ANSWERS)), kind=NOTICE)
 
-    wait_until(lambda: settled_once(message), what="an answer for each mail", seconds=60)
+    wait_until(lambda: settled_once(message), what="an answer for each mail")
     found = {
         row.address.partition("@")[0]: (row.state, row.code) for row in message.deliveries.all()
     }
@@ -112,7 +112,7 @@ def test_i11_trouble_with_the_server_holds_the_lane_and_costs_no_mail_an_attempt
     message = outbox.send(receipt("kim@example.com", "lee@example.com"), kind=RECEIPT)
 
     transport = Transport.objects.filter(lane=Lane.TRANSACTIONAL, held_until__isnull=False)
-    wait_until(transport.exists, what="the hold", seconds=60)
+    wait_until(transport.exists, what="the hold")
     assert "421" in transport.get().reason
     assert set(message.deliveries.values_list("state", "attempts")) == {("queued", 0)}
     trouble.times = 0
@@ -130,11 +130,11 @@ def test_mails_wait_while_the_smtp_server_is_down_and_leave_when_it_is_back(
         processes.worker()
         message = outbox.send(receipt(), kind=RECEIPT)
         held = Transport.objects.filter(held_until__isnull=False)
-        wait_until(held.exists, what="the hold", seconds=60)
+        wait_until(held.exists, what="the hold")
     finally:
         smtp.start()
 
-    smtp.wait_for(1, seconds=60)
+    smtp.wait_for(1)
     assert waiting.settled(message) == {"sent": 1}
     assert message.deliveries.get().attempts == 1
 
@@ -146,7 +146,7 @@ def test_i2_no_transaction_is_open_while_smtp_is_spoken(processes: Processes, sm
     own_name = f"{processes.environ['DATABASE_URL']}?application_name=tests-worker"
     processes.worker(DATABASE_URL=own_name)
     message = outbox.send(receipt(), kind=RECEIPT)
-    assert slow.reached.wait(60)
+    assert slow.reached.wait(PATIENCE)
 
     with connection.cursor() as cursor:
         cursor.execute(

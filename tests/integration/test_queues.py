@@ -4,7 +4,7 @@ import pytest
 from kombu import Connection
 
 from mail.celery.queues import DEAD_QUEUE, QUEUES, establish, is_missing
-from tests.integration.broker import Broker
+from tests.harness.broker import Broker
 
 
 @pytest.mark.rabbitmq

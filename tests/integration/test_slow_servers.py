@@ -4,11 +4,11 @@ import psycopg
 from django.db import connection
 
 from mail.models import Message, Transport
+from tests.harness import shop, waiting
+from tests.harness.broker import Broker
 from tests.harness.ports import wait_until
 from tests.harness.processes import Processes
 from tests.harness.smtp import SmtpServer
-from tests.integration import shop, waiting
-from tests.integration.broker import Broker
 
 SLOTS = 40  # more than MAIL_WINDOW
 POOL = 4

@@ -20,9 +20,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests.harness.broker import Broker
 from tests.harness.ports import wait_until
 from tests.harness.smtp import SmtpServer
-from tests.integration.broker import Broker
 
 pytestmark = pytest.mark.slow
 

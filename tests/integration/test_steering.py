@@ -5,10 +5,10 @@ import pytest
 from mail import outbox
 from mail.models import Batch, Message
 from mail.worker import expansion
+from tests.harness import shop, waiting
 from tests.harness.ports import wait_until
 from tests.harness.processes import Processes
 from tests.harness.smtp import SmtpServer
-from tests.integration import shop, waiting
 
 SUBSCRIBERS = 600
 
@@ -24,7 +24,7 @@ def running(processes: Processes, smtp: SmtpServer) -> Message:
         pass
     processes.relay()
     processes.worker("-c", "2")
-    smtp.wait_for(50, seconds=60)
+    smtp.wait_for(50)
     return message
 
 

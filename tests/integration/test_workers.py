@@ -5,11 +5,11 @@ from kombu import Connection
 from mail import outbox, tasks
 from mail.models import Attempt, Batch, Lane
 from mail.relay import dispatch
-from tests.harness.ports import wait_until
+from tests.harness import waiting
+from tests.harness.broker import Broker
+from tests.harness.ports import PATIENCE, wait_until
 from tests.harness.processes import Processes
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
-from tests.integration.broker import Broker
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 EVERYBODY = [f"user{number}@example.com" for number in range(300)]
@@ -26,7 +26,7 @@ def test_i4_a_worker_that_is_killed_leaves_at_most_one_uncertain_mail_per_connec
     victim = processes.worker("-c", "2", MAIL_BATCH_LIMIT="150")
     message = outbox.send(receipt(*EVERYBODY), kind=RECEIPT)
     for rule in caught:
-        assert rule.reached.wait(60)
+        assert rule.reached.wait(PATIENCE)
     connections = smtp.connections
 
     victim.kill()
@@ -53,7 +53,7 @@ def test_i4_of_a_kind_that_holds_no_killed_worker_makes_a_second_copy(
     processes.relay()
     victim = processes.worker()
     message = outbox.send(receipt(*EVERYBODY[:60]), kind=NOTICE)
-    assert caught.reached.wait(60)
+    assert caught.reached.wait(PATIENCE)
 
     victim.kill()
     smtp.clear_rules()
@@ -72,7 +72,7 @@ def test_a_worker_killed_before_the_dot_leaves_nothing_uncertain(
     processes.relay()
     victim = processes.worker()
     message = outbox.send(receipt(*EVERYBODY[:30]), kind=NOTICE)
-    assert caught.reached.wait(60)
+    assert caught.reached.wait(PATIENCE)
 
     victim.kill()
     smtp.clear_rules()
@@ -94,7 +94,7 @@ def test_i3_a_batch_that_is_published_five_times_is_delivered_once(
     (batch,) = dispatch.bind(Lane.TRANSACTIONAL, 100)
 
     publish(batch, broker)
-    assert in_hand.reached.wait(30)
+    assert in_hand.reached.wait(PATIENCE)
     for _ in range(4):
         publish(batch, broker)
     wait_until(lambda: succeeded(processes) == 4, what="the end of four tasks")
@@ -124,7 +124,7 @@ def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
     processes.relay()
     frozen = processes.worker()
     message = outbox.send(receipt(*EVERYBODY[:10]), kind=RECEIPT)
-    assert caught.reached.wait(60)
+    assert caught.reached.wait(PATIENCE)
 
     frozen.freeze()
     processes.worker()
@@ -145,9 +145,9 @@ def test_a_worker_that_is_told_to_end_finishes_the_mail_in_hand_and_releases_the
     processes.relay()
     first = processes.worker()
     message = outbox.send(receipt(*EVERYBODY[:100]), kind=RECEIPT)
-    smtp.wait_for(5, seconds=60)
+    smtp.wait_for(5)
 
-    code = first.stop(seconds=10)
+    code = first.stop(seconds=PATIENCE)
     sent_by_first = len(smtp.taken)
     smtp.clear_rules()
     processes.worker()
@@ -166,7 +166,7 @@ def test_two_relays_bind_each_mail_once(processes: Processes, smtp: SmtpServer):
 
     messages = [outbox.send(receipt(address), kind=RECEIPT) for address in EVERYBODY[:50]]
 
-    smtp.wait_for(50, seconds=60)
+    smtp.wait_for(50)
     for message in messages:
         assert waiting.settled(message) == {"sent": 1}
     assert smtp.recipients() == dict.fromkeys(EVERYBODY[:50], 1)
@@ -182,4 +182,4 @@ def test_when_the_leading_relay_is_killed_another_takes_over(
     leader.kill()
     outbox.send(receipt(), kind=RECEIPT)
 
-    smtp.wait_for(1, seconds=20)
+    smtp.wait_for(1)

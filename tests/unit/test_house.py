@@ -1,11 +1,14 @@
 """The house is in order: layers, sizes, requirements, and documentation that tells the truth."""
 
+import ast
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from graphlib import TopologicalSorter
 from pathlib import Path
+from statistics import median
 
 import grimp
 import pytest
@@ -24,7 +27,13 @@ DOCUMENTS = [
     "docs/parity.md",
 ]
 
-LONGEST = 250
+OURS = ["mail", "moa", "seller", "payment", "demo", "chaos", "bench"]
+DESCRIBED = [name for name in OURS if name != "mail"]
+
+LONGEST, USUAL = 250, 80  # lines of a file, and the median of all
+LONGEST_FUNCTION, USUAL_FUNCTION = 40, 8
+ROOMS = 20
+ENTRY_POINT = re.compile(r"mail\.(apps|tasks|management\.)")
 MADE_HERE = {".venv/", "var/"}  # not in the repository
 FOLDER_OR_FILE = re.compile(
     r"`([\w.-]+(?:/[\w.-]+)*(?:/|\.(?:example|md|po|py|toml|txt|yml)))(?:::(\w+))?`"
@@ -68,17 +77,98 @@ def test_an_app_imports_only_apps_that_stand_below_it():
     assert {(one.importer, one.imported) for one in upwards} == set()
 
 
-def test_no_file_is_too_long():
+def python_files(*roots: str) -> dict[Path, str]:
+    """The sources of the project below some folders, migrations left out."""
     listed = subprocess.run(
-        ["git", "ls-files", "*.py", "bin"], cwd=PROJECT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *roots],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    files = [Path(line) for line in listed.stdout.splitlines()]
-    ours = [file for file in files if not {"tests", "migrations"} & set(file.parts)]
+    files = [Path(line) for line in listed.stdout.splitlines() if (PROJECT / line).exists()]
+    python = [file for file in files if file.suffix == ".py" or file.parent == Path("bin")]
+    return {file: read(str(file)) for file in python if "migrations" not in file.parts}
 
-    too_long = [str(file) for file in ours if len(read(str(file)).splitlines()) > LONGEST]
 
-    assert ours
-    assert not too_long
+def test_files_are_short():
+    lengths = {
+        file: len(text.splitlines()) for file, text in python_files(*OURS, "bin").items() if text
+    }
+
+    assert {file: lines for file, lines in lengths.items() if lines > LONGEST} == {}
+    assert median(lengths.values()) <= USUAL
+
+
+def test_functions_are_short():
+    lengths = {
+        f"{file}:{node.name}": node.end_lineno - node.lineno + 1
+        for file, text in python_files(*OURS, "tests/harness").items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
+    assert median(lengths.values()) <= USUAL_FUNCTION
+
+
+def test_every_package_says_what_it_is_for():
+    """But for those that only mark a place of Django's: management and migrations."""
+    packages = {
+        file: text
+        for file, text in python_files(*DESCRIBED, "tests").items()
+        if file.name == "__init__.py" and "management" not in file.parts
+    }
+
+    assert [
+        str(file) for file, text in packages.items() if not ast.get_docstring(ast.parse(text))
+    ] == []
+
+
+@pytest.fixture(scope="module")
+def imports() -> dict[str, set[str]]:
+    """Which modules each module of the project imports."""
+    graph = grimp.build_graph(*OURS, "tests", cache_dir=None)
+    return {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+
+
+def test_no_imports_go_in_a_circle(imports):
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the circle
+
+
+def is_package(module: str) -> bool:
+    return (PROJECT / module.replace(".", "/")).is_dir()
+
+
+def test_a_module_that_serves_one_package_is_in_that_package(imports):
+    """A module of mail that one other module imports stands in the package of that one.
+
+    Entry points do not count: Celery, `manage.py` and Django look for tasks, commands and the
+    AppConfig at their places, and what these start stands with its like. Nor does what only
+    another app imports, the outer face of mail, nor a package, whose `__init__` is its own face.
+    """
+    shop = [name for name in imports if name.partition(".")[0] not in {"tests", "chaos", "bench"}]
+    importers = {
+        name: [one for one in shop if name in imports[one] and not ENTRY_POINT.match(one)]
+        for name in shop
+        if name.startswith("mail.") and not ENTRY_POINT.match(name) and not is_package(name)
+    }
+    single = {name: found[0] for name, found in importers.items() if len(found) == 1}
+
+    misplaced = {
+        name: one
+        for name, one in single.items()
+        if one.startswith("mail.") and name.rpartition(".")[0] not in (one.rpartition(".")[0], one)
+    }
+
+    assert single
+    assert misplaced == {}
+
+
+def test_mail_shows_few_rooms_at_its_top():
+    rooms = {file.relative_to("mail").parts[0] for file in python_files("mail")} - {"__init__.py"}
+
+    assert len(rooms) <= ROOMS
 
 
 def test_every_requirement_is_pinned():
@@ -125,9 +215,9 @@ def test_every_invariant_has_a_test():
     assert unguarded == []
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_the_commands_of_the_readme_exist(readme):
-    code = "".join(FENCED.findall(read(readme)))
+def test_the_commands_of_the_readme_exist():
+    """Of one; the other has the same, as the next test sees."""
+    code = "".join(FENCED.findall(read("README.md")))
     scripts = set(re.findall(r"python3 (bin/\w+)", code))
     commands = set(re.findall(r"manage\.py (\w+)", code))
 

@@ -18,7 +18,7 @@ from demo import processes
 from demo.story.check import check
 from demo.supervisor import ChildDied, NotReady, Stopped, Supervisor
 
-UNTIL_READY = 60  # seconds
+UNTIL_READY = 180  # seconds; a child that dies is noticed at once
 LEAST = 500  # subscribers that the story needs, to be paused in the middle
 
 OPEN = """

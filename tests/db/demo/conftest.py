@@ -5,12 +5,13 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 
 from demo.catcher import server
+from tests.harness.ports import PATIENCE
 
 
 @contextmanager
 def connected(port: int):
     """A client of the catcher; it leaves without a word if the connection is gone."""
-    client = smtplib.SMTP(server.LOOPBACK, port, timeout=10)
+    client = smtplib.SMTP(server.LOOPBACK, port, timeout=PATIENCE)
     try:
         yield client
     finally:

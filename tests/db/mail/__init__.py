@@ -1,0 +1,1 @@
+"""The outbox, Batches, results and the operator's actions: `python3 bin/test tests/db/mail`."""

@@ -10,6 +10,7 @@ from django.db import connection, connections
 
 from mail import checks
 from mail.conf.transports import LANES, from_urls
+from mail.content.mime import INSTALLED
 from tests.harness import mailers
 
 OUTBOX = "mail.backends.OutboxBackend"
@@ -79,13 +80,20 @@ def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
         ("MAIL_WINDOW", 0, "mail.E009"),
         ("MAIL_RATE", "fast", "mail.E009"),
         ("MAIL_TRANSPORTS", "http://smtp.example", "mail.E009"),
-        ("EMAIL_SSL_CERTFILE", "/etc/ssl/client.pem", "mail.W004"),
     ],
 )
 def test_a_setting_that_would_lose_or_misdirect_mail_is_told(settings, name, value, expected):
     setattr(settings, name, value)
 
     assert expected in found()
+
+
+if not mailers.HAS_MAILERS:
+
+    def test_a_certificate_that_workers_would_not_show_is_told(settings):
+        settings.EMAIL_SSL_CERTFILE = "/etc/ssl/client.pem"
+
+        assert found() == ["mail.W004"]
 
 
 def test_a_broker_of_files_in_production_is_refused(monkeypatch):
@@ -107,6 +115,13 @@ def test_a_password_is_not_shown(settings):
 
     assert fault.id == "mail.E009"
     assert "hunter2" not in f"{fault.msg} {fault.hint}"
+
+
+@pytest.mark.parametrize(("reads_back", "expected"), [(True, []), (False, ["mail.W005"])])
+def test_a_python_that_drops_the_quotes_of_names_is_told(monkeypatch, reads_back, expected):
+    monkeypatch.setattr(type(INSTALLED), "reads_back", lambda *_: reads_back)
+
+    assert [message.id for message in checks.check_names()] == expected
 
 
 def test_a_default_backend_that_is_not_the_outbox_is_refused(settings):

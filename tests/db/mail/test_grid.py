@@ -10,7 +10,7 @@ from chaos.cells import ANSWER_CELLS, CELLS, Cell, in_the_end
 from chaos.shop.cell import try_cell
 from tests.unit.mail.mails import NOTICE
 
-pytestmark = pytest.mark.usefixtures("transactional_db")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("transactional_db")]
 ALL = [*CELLS, *ANSWER_CELLS]
 
 
@@ -22,7 +22,6 @@ def test_i5_i11_whatever_a_server_does_stops_what_it_is_about(cell: Cell):
     assert last == in_the_end(cell.first)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("cell", ANSWER_CELLS, ids=lambda cell: cell.name)
 def test_i5_i11_an_answer_with_a_meaning_of_its_own_stops_what_it_is_about(cell: Cell):
     first, last = try_cell(cell, NOTICE)
@@ -31,7 +30,6 @@ def test_i5_i11_an_answer_with_a_meaning_of_its_own_stops_what_it_is_about(cell:
     assert last == in_the_end(cell.first)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("cell", ALL, ids=lambda cell: cell.name)
 def test_i5_i11_the_same_without_pipelining(cell: Cell):
     first, last = try_cell(cell, NOTICE, pipelining=False)

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from mail import outbox
 from mail.models import Broadcast, Delivery, Message
 from tests.db.mail.threads import in_threads
+from tests.harness.ports import PATIENCE
 from tests.unit.mail.mails import NOTICE, RECEIPT, notice, receipt
 
 KEY = "payment:42:receipt"
@@ -130,7 +131,7 @@ def test_i7_a_race_of_twenty_makes_one_message_and_all_get_it():
     barrier = threading.Barrier(THREADS)
 
     def send() -> int:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         with transaction.atomic():
             return outbox.send(receipt(), kind=RECEIPT, key=KEY, params={"payment": 42}).pk
 
@@ -150,12 +151,12 @@ def test_i7_who_waited_for_a_transaction_that_rolled_back_records_the_mail():
         with transaction.atomic():
             pk = outbox.send(receipt(), kind=RECEIPT, key=KEY).pk
             recorded.set()
-            may_end.wait(10)
+            may_end.wait(PATIENCE)
             transaction.set_rollback(True)
         return pk
 
     def second() -> int:
-        recorded.wait(10)
+        recorded.wait(PATIENCE)
         threading.Timer(0.2, may_end.set).start()
         with transaction.atomic():
             return outbox.send(receipt(), kind=RECEIPT, key=KEY).pk

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from mail import outbox
 from mail.models import Delivery, Lane, Message, OnUncertain
+from tests.harness.ports import PATIENCE
 from tests.unit.mail.mails import NOTICE, RECEIPT, receipt
 
 
@@ -176,14 +177,14 @@ def test_i1_nobody_sees_a_mail_before_the_commit(commits: bool):
             with transaction.atomic():
                 outbox.send(receipt(), kind=RECEIPT)
                 recorded.set()
-                may_end.wait(10)
+                may_end.wait(PATIENCE)
                 transaction.set_rollback(not commits)
         finally:
             connection.close()
 
     thread = threading.Thread(target=business)
     thread.start()
-    assert recorded.wait(10)
+    assert recorded.wait(PATIENCE)
     seen_before = Delivery.objects.count()
     may_end.set()
     thread.join()

@@ -12,6 +12,7 @@ from django.db import connection
 from mail.ledger import transitions
 from mail.models import Delivery, Message
 from tests.db.mail.rows import record_mail, settle
+from tests.harness.ports import PATIENCE
 
 
 def resend(*options: str) -> str:
@@ -107,7 +108,7 @@ def test_two_runs_at_once_resend_each_mail_once(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("mail.ledger.transitions.PAGE", 10)
     message = record_mail(*(f"r{number}@example.com" for number in range(100)))
     settle(message, "failed")
-    together = Barrier(2, timeout=30)
+    together = Barrier(2, timeout=PATIENCE)
 
     def run() -> Any:
         together.wait()
@@ -117,7 +118,7 @@ def test_two_runs_at_once_resend_each_mail_once(monkeypatch: pytest.MonkeyPatch)
             connection.close()
 
     with ThreadPoolExecutor(2) as runs:
-        counts = [run.result(60) for run in [runs.submit(run), runs.submit(run)]]
+        counts = [run.result(PATIENCE) for run in [runs.submit(run), runs.submit(run)]]
 
     message.refresh_from_db()
     assert sum(counts) == 100

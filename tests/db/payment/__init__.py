@@ -1,0 +1,1 @@
+"""Payments and their receipts: `python3 bin/test tests/db/payment`."""

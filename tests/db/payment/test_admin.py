@@ -198,8 +198,9 @@ def test_a_long_list_says_that_there_are_more(
     listed = browser(staff).get(PAYMENTS, {"p": "2"}).content.decode()
 
     assert "3+" in listed
-    assert '<span class="this-page">2</span>' in listed
-    assert '<a href="?p=1">1</a>' in listed
+    here = ('class="this-page">2<', 'aria-current="page">2<')  # before Django 6.0, and since
+    assert any(mark in listed for mark in here)
+    assert 'href="?p=1"' in listed
 
 
 def test_receipts_are_visible_to_the_staff_of_their_seller(

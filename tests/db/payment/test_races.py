@@ -16,6 +16,7 @@ from payment.models import Payment, WebhookEvent
 from payment.services import NotPayable
 from seller.models import Subscription
 from tests.db.payment.conftest import KEY, approval_of, make_product, open_one
+from tests.harness.ports import PATIENCE
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -25,7 +26,7 @@ def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
     barrier = Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         try:
             return call()
         except ValueError as error:

@@ -1,0 +1,1 @@
+"""Sellers, terms and subscriptions: `python3 bin/test tests/db/seller`."""

@@ -1,7 +1,6 @@
 """Publishing and subscribing at once, in sessions of their own."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,6 +15,7 @@ from seller import services
 from seller.models import Immutable, Product, Subscription, Terms
 from seller.publishing import AlreadyPublished
 from tests.db.seller.conftest import subscribe
+from tests.harness.ports import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -38,18 +38,17 @@ def in_own_session(call: Callable[[], Any]) -> Callable[[], Any]:
 
 def wait_for_a_waiting_session() -> None:
     """Return once some session of this database waits for a lock."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise TimeoutError("no session waits")
+    wait_until(some_session_waits, what="a session that waits")
+
+
+def some_session_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def told() -> set[str]:
@@ -70,7 +69,7 @@ def test_who_subscribes_before_the_publication_is_told(
         wait_for_a_waiting_session()
         assert not Message.objects.exists()
 
-    publication.result(10)
+    publication.result(PATIENCE)
 
     assert told() == {subscription.address}
     assert subscription.shown_terms is None
@@ -85,7 +84,7 @@ def test_who_subscribes_during_the_publication_is_shown_the_change(
         subscription = threads.submit(in_own_session(lambda: subscribe(draft.product)))
         wait_for_a_waiting_session()
 
-    assert subscription.result(10).shown_terms == draft
+    assert subscription.result(PATIENCE).shown_terms == draft
     assert told() == set()
 
 
@@ -97,7 +96,7 @@ def test_subscribers_do_not_wait_for_each_other(
 
         other = threads.submit(in_own_session(lambda: subscribe(product, 2)))
 
-        assert other.result(10).address == "user2@example.com"
+        assert other.result(PATIENCE).address == "user2@example.com"
 
 
 def test_everybody_is_either_told_or_shown_the_change(
@@ -107,17 +106,17 @@ def test_everybody_is_either_told_or_shown_the_change(
     start = threading.Barrier(8)
 
     def run(number: int) -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         for one in range(5):
             subscribe(draft.product, number * 10 + one)
 
     def publish() -> None:
-        start.wait(10)
+        start.wait(PATIENCE)
         services.publish_terms(terms=draft, by=admin)
 
     calls = [lambda number=number: run(number) for number in range(7)]
     for done in [threads.submit(in_own_session(call)) for call in [*calls, publish]]:
-        done.result(20)
+        done.result(PATIENCE)
 
     shown = Subscription.objects.filter(shown_terms=draft)
     not_shown = Subscription.objects.filter(shown_terms=None)
@@ -131,12 +130,12 @@ def test_one_address_subscribing_many_times_at_once_subscribes_once(
     start = threading.Barrier(8)
 
     def run() -> int:
-        start.wait(10)
+        start.wait(PATIENCE)
         return subscribe(product).pk
 
     results = [threads.submit(in_own_session(run)) for _ in range(8)]
 
-    assert {result.result(10) for result in results} == {Subscription.objects.get().pk}
+    assert {result.result(PATIENCE) for result in results} == {Subscription.objects.get().pk}
 
 
 def test_a_double_click_makes_one_broadcast(
@@ -146,7 +145,7 @@ def test_a_double_click_makes_one_broadcast(
     start = threading.Barrier(4)
 
     def run() -> str:
-        start.wait(10)
+        start.wait(PATIENCE)
         try:
             services.publish_terms(terms=draft, by=admin)
         except AlreadyPublished:
@@ -154,7 +153,7 @@ def test_a_double_click_makes_one_broadcast(
         return "published"
 
     results = sorted(
-        done.result(10) for done in [threads.submit(in_own_session(run)) for _ in range(4)]
+        done.result(PATIENCE) for done in [threads.submit(in_own_session(run)) for _ in range(4)]
     )
 
     assert results == ["already published"] * 3 + ["published"]
@@ -173,5 +172,5 @@ def test_a_draft_that_is_saved_during_its_publication_is_not_changed(
         wait_for_a_waiting_session()
 
     with pytest.raises(Immutable):
-        saving.result(10)
+        saving.result(PATIENCE)
     assert "바꿔치기" not in Terms.objects.get(pk=draft.pk).body

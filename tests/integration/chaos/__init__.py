@@ -1,0 +1,1 @@
+"""Chaos in small: its processes, and a short run: `python3 bin/test tests/integration/chaos`."""

@@ -1,42 +1,17 @@
 """The SMTP server and the proxy of a run, as processes of their own."""
 
-import json
 import smtplib
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.harness.ports import answers, free_port, wait_until
-from tests.harness.processes import PROJECT
+from tests.harness.ports import PATIENCE, wait_until
+from tests.harness.smtp_process import SmtpProcess
+from tests.harness.steered import Steered
 
 MAIL = "Message-ID: <1@moa.example>\r\nSubject: hello\r\n\r\nhello\r\n"
-
-
-class Steered:
-    """A process that takes orders on its standard input."""
-
-    def __init__(self, module: str, port: int, *arguments: str) -> None:
-        self.port = port
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", module, f"--port={port}", *arguments],
-            cwd=PROJECT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-        )
-        wait_until(lambda: answers(port), what=module)
-
-    def order(self, **what: object) -> None:
-        self.process.stdin.write(json.dumps(what).encode() + b"\n")
-        self.process.stdin.flush()
-
-    def end(self) -> None:
-        self.process.stdin.close()
-        self.process.kill()
-        self.process.wait()
 
 
 @pytest.fixture
@@ -45,56 +20,54 @@ def log(tmp_path) -> Path:
 
 
 @pytest.fixture
-def sink(log: Path) -> Iterator[Steered]:
-    started = Steered("chaos.sink", free_port(), f"--log={log}", "--pace=0")
-    yield started
-    started.end()
+def sink(log: Path) -> Iterator[SmtpProcess]:
+    with SmtpProcess(log=log) as started:
+        yield started
 
 
 @pytest.fixture
-def proxy(sink: Steered) -> Iterator[Steered]:
-    started = Steered("chaos.proxy", free_port(), f"--to={sink.port}")
-    yield started
-    started.end()
+def proxy(sink: SmtpProcess) -> Iterator[Steered]:
+    with Steered("chaos.proxy", f"--to={sink.port}") as started:
+        yield started
 
 
-def taken(log: Path) -> list[tuple[str, str]]:
-    return [tuple(json.loads(line)[1:3]) for line in log.read_text().splitlines()]
+def taken(sink: SmtpProcess) -> list[tuple[str, str]]:
+    return [(one.message_id, one.recipient) for one in sink.taken()]
 
 
-def test_a_mail_is_on_the_log_before_its_sender_reads_250(sink: Steered, log: Path):
+def test_a_mail_is_on_the_log_before_its_sender_reads_250(sink: SmtpProcess):
     with smtplib.SMTP("127.0.0.1", sink.port) as client:
         client.sendmail("shop@moa.example", ["kim@example.com", "lee@example.com"], MAIL)
 
-        assert taken(log) == [
+        assert taken(sink) == [
             ("<1@moa.example>", "kim@example.com"),
             ("<1@moa.example>", "lee@example.com"),
         ]
 
 
-def test_the_log_outlives_the_server(sink: Steered, log: Path):
+def test_the_log_outlives_the_server(sink: SmtpProcess, log: Path):
     with smtplib.SMTP("127.0.0.1", sink.port) as client:
         client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
-        sink.process.kill()
-        sink.process.wait()
+        sink.kill()
         client.close()
-    again = Steered("chaos.sink", sink.port, f"--log={log}", "--pace=0")
 
-    with smtplib.SMTP("127.0.0.1", sink.port) as client:
+    with (
+        SmtpProcess(log=log, port=sink.port),
+        smtplib.SMTP("127.0.0.1", sink.port) as client,
+    ):
         client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
 
-    again.end()
-    assert len(taken(log)) == 2
+    assert len(taken(sink)) == 2
 
 
-def test_the_server_refuses_when_it_is_told_to(sink: Steered, log: Path):
+def test_the_server_refuses_when_it_is_told_to(sink: SmtpProcess):
     sink.order(do="on", phase="rcpt", reply="550 5.1.1 no", times=1)
     with smtplib.SMTP("127.0.0.1", sink.port) as client:
         wait_until(lambda: refuses(client), what="the rule")
 
         client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
 
-    assert len(taken(log)) >= 1
+    assert len(taken(sink)) >= 1
 
 
 def refuses(client: smtplib.SMTP) -> bool:
@@ -105,16 +78,16 @@ def refuses(client: smtplib.SMTP) -> bool:
     return False
 
 
-def test_the_proxy_passes_mails_on(proxy: Steered, log: Path):
+def test_the_proxy_passes_mails_on(proxy: Steered, sink: SmtpProcess):
     with smtplib.SMTP("127.0.0.1", proxy.port) as client:
         client.sendmail("shop@moa.example", ["kim@example.com"], MAIL)
 
-    assert len(taken(log)) == 1
+    assert len(taken(sink)) == 1
 
 
 @pytest.mark.parametrize("what", ["cut", "reset"])
-def test_the_proxy_ends_links_and_takes_new_ones(proxy: Steered, log: Path, what: str):
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as link:
+def test_the_proxy_ends_links_and_takes_new_ones(proxy: Steered, what: str):
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as link:
         assert link.recv(100)
         proxy.order(do=what)
 
@@ -131,7 +104,7 @@ def ended(link: socket.socket) -> bool:
 
 
 def test_the_proxy_falls_silent_and_closes_nothing(proxy: Steered):
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) as link:
         assert link.recv(100)
         proxy.order(do="half")
         with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5) as second:
@@ -154,7 +127,7 @@ def test_the_proxy_refuses_until_it_is_cleared(proxy: Steered):
 
 def greets(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as link:
             return link.recv(100).startswith(b"220")
     except ConnectionError:
         return False

@@ -74,7 +74,7 @@ def main() -> int:
         shop = start(stack, say)
         facts = {"postgresql": shop.database.version, "rabbitmq": shop.broker.version}
         found = measure(shop, options)
-        receipts = [shop.confirmed, *shop.smtp.recipients()]
+        receipts = [shop.confirmed, shop.smtp.count, len(shop.smtp.recipients())]
     table = {name: samples.row() for name, samples in found.items()}
     beyond = shortfalls(table)
     show(table)

@@ -7,14 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from chaos.report import PACKAGES, commit
 from tests.harness.postgresql import PostgreSQL
-from tests.harness.processes import Processes
+from tests.harness.processes import Processes, production
 from tests.harness.rabbitmq import RabbitMQ
-from tests.integration.requests.outside import SmtpProcess
-from tests.integration.requests.web import PRODUCTION, Web
+from tests.harness.smtp_process import SmtpProcess
+from tests.integration.requests.web import Web
 
 __all__ = ["PACKAGES", "Shop", "commit", "start"]
 
@@ -34,15 +35,15 @@ class Shop:
 
     def confirm(self, count: int) -> list[float]:
         """Open so many payments and confirm each over HTTP; the seconds of each confirmation."""
-        from tests.integration.requests.payments import open_many
+        from tests.harness.shop import open_payments
 
         self.confirmed += count
-        return self.web.confirm(open_many(self.product, count), amount=self.product.price)
+        return self.web.confirm(open_payments(self.product, count), amount=self.product.price)
 
     def wait_for_receipts(self) -> float:
         """Wait until every buyer has one; the seconds it took."""
         began = time.monotonic()
-        self.smtp.wait_for(self.confirmed, seconds=PATIENCE)
+        self.smtp.wait_for_recipients(self.confirmed, seconds=PATIENCE)
         return time.monotonic() - began
 
     def hold(self) -> None:
@@ -69,34 +70,25 @@ def start(stack: contextlib.ExitStack, say: Callable[[str], None]) -> Shop:
     database.start()
     broker.start()
     smtp = stack.enter_context(SmtpProcess())
-    environ = settings(folder, database, broker, smtp)
+    environ = production(
+        database_url=database.url(),
+        broker_url=broker.url(),
+        email_url=smtp.url,
+        folder=Path(folder),
+    ) | {"LOG_LEVEL": "WARNING"}
     os.environ.update(environ)
     import django
     from django.core.management import call_command
 
     django.setup()
     call_command("migrate", verbosity=0)
-    from tests.integration.requests.payments import open_shop
+    from tests.harness.shop import make_product, token_for
 
     processes = Processes(environ)
     stack.callback(processes.discard)
     processes.relay(LOG_LEVEL="INFO").wait_ready()
     processes.worker("-c", "1", LOG_LEVEL="INFO").wait_ready()
-    product, token = open_shop()
-    web = Web(environ, token=token)
+    product = make_product()
+    web = Web(environ, token=token_for(product))
     stack.callback(web.discard)
     return Shop(database, broker, smtp, web.wait_ready(), product)
-
-
-def settings(
-    folder: str, database: PostgreSQL, broker: RabbitMQ, smtp: SmtpProcess
-) -> dict[str, str]:
-    """The environment of production, but for TLS in front of the web processes."""
-    return PRODUCTION | {
-        "DJANGO_SETTINGS_MODULE": "moa.settings",
-        "MOA_VAR": folder,
-        "DATABASE_URL": database.url(),
-        "BROKER_URL": broker.url(),
-        "EMAIL_URL": smtp.url,
-        "LOG_LEVEL": "WARNING",
-    }

@@ -9,17 +9,18 @@ from collections.abc import Iterator
 import pytest
 
 from mail.models import Delivery
+from tests.harness import shop
 from tests.harness.ports import wait_until
 from tests.harness.processes import Processes
 from tests.harness.rabbitmq import RabbitMQ
+from tests.harness.smtp_process import SmtpProcess
 from tests.integration.conftest import (  # noqa: F401
     broker,
     environ,
     processes,
     spare_vhosts,
 )
-from tests.integration.requests.outside import FAULTS, SmtpProcess
-from tests.integration.requests.payments import open_many, open_shop
+from tests.integration.requests.outside import FAULTS
 from tests.integration.requests.web import Web
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.django_db(transaction=True)]
@@ -39,7 +40,8 @@ def test_whatever_fails_payments_are_taken_and_every_receipt_leaves_by_itself(
     smtp_process: SmtpProcess,
 ):
     processes.environ["EMAIL_URL"] = smtp_process.url
-    product, token = open_shop()
+    product = shop.make_product()
+    token = shop.token_for(product)
     web = Web(processes.environ, token=token)
     try:
         processes.relay().wait_ready()
@@ -47,11 +49,11 @@ def test_whatever_fails_payments_are_taken_and_every_receipt_leaves_by_itself(
         web.wait_ready()
         for number, fault in enumerate(FAULTS.values(), start=1):
             with fault(rabbitmq, smtp_process):
-                web.confirm(open_many(product, EACH), amount=product.price)
-            smtp_process.wait_for(number * EACH)
+                web.confirm(shop.open_payments(product, EACH), amount=product.price)
+            smtp_process.wait_for_recipients(number * EACH)
     finally:
         print(web.discard())  # noqa: T201
 
     sent = Delivery.objects.filter(state="sent")
     wait_until(lambda: sent.count() == len(FAULTS) * EACH, what="the record of the last mails")
-    assert smtp_process.recipients() == (len(FAULTS) * EACH, len(FAULTS) * EACH)
+    assert (smtp_process.count, len(smtp_process.recipients())) == (len(FAULTS) * EACH,) * 2

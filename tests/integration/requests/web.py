@@ -6,34 +6,19 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 
-from tests.harness.ports import answers, free_port, wait_until
-from tests.harness.processes import Process
-
-PATIENCE = 30  # seconds for one request, far beyond what any may take
-PRODUCTION = {
-    "DEBUG": "false",
-    "SECRET_KEY": "only for this run, and long enough to please the checks of Django",
-    "ALLOWED_HOSTS": "127.0.0.1",
-    "SECURE_SSL_REDIRECT": "false",
-    "DEFAULT_FROM_EMAIL": "Moa <no-reply@moa.example>",
-    "PAYMENT_SANDBOX": "true",
-    "PAYMENT_WEBHOOK_SECRETS": "whsec_bW9hIHNhbmRib3gsIGZvciBkZXZlbG9wbWVudCBvbmx5",
-}
-"""What production must be told, servers apart."""
+from tests.harness.ports import PATIENCE, answers, wait_until
+from tests.harness.processes import Processes
 
 
 class Web:
     """`gunicorn moa.wsgi`, and one client that confirms payments, one after the other."""
 
     def __init__(self, environ: Mapping[str, str], *, token: str) -> None:
-        self.port = free_port()
-        bind = f"127.0.0.1:{self.port}"
-        arguments = ["-m", "gunicorn", "moa.wsgi", "--bind", bind, "--workers", "2"]
-        self.process = Process(*arguments, environ=environ, name="web", ready="")
+        self.process, self.port = Processes(environ).web("--workers=2")
         self.headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
 
     def wait_ready(self) -> "Web":
-        wait_until(lambda: answers(self.port), seconds=120, every=0.1, what="web")
+        wait_until(lambda: answers(self.port), every=0.1, what="web")
         return self
 
     def confirm(self, payments: list[int], *, amount: int) -> list[float]:

@@ -5,15 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from demo.processes import LOOPBACK, manage
-from demo.story.running import free_port, listens
+from tests.harness.ports import answers, free_port, wait_until
+from tests.harness.sessions import is_alive
 
 
 def up(folder: Path, *options: str) -> subprocess.Popen:
@@ -37,30 +36,17 @@ def children(parent: int) -> dict[int, str]:
     return {int(pid): args for pid, ppid, args in rows if int(ppid) == parent}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 @pytest.fixture
 def started(tmp_path):
     """A `manage.py up` that is ready, with its two ports; ended afterwards."""
     ports = free_port(), free_port()
     process = up(tmp_path, f"--port={ports[0]}", f"--smtp-port={ports[1]}", "--no-seed")
     with process:
-        for line in process.stdout:
-            if "Moa is up" in line:
-                break
+        said = ""
+        while "Moa is up" not in said:
+            line = process.stdout.readline()
+            assert line, f"it ended without being up:\n{said}"
+            said += line
         yield process, ports
         process.terminate()
         process.stdout.read()
@@ -91,12 +77,12 @@ def test_a_dead_child_ends_all_with_its_last_lines(started):
     os.kill(relay, signal.SIGKILL)
     said = process.stdout.read()
 
-    assert process.wait(20) == 1
+    assert process.wait() == 1
     assert "relay ended with exit code -9:" in said
     assert said.rstrip().endswith("So everything is ended.")
     assert len(pids) == 4
-    assert not any(is_alive(pid) for pid in pids)
-    assert not any(listens(port) for port in ports)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the end of the children")
+    assert not any(answers(port) for port in ports)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of it")
@@ -106,5 +92,5 @@ def test_children_end_when_their_supervisor_is_killed(started):
 
     process.kill()
 
-    assert wait_for(lambda: not any(is_alive(pid) for pid in pids))
-    assert not any(listens(port) for port in ports)
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the end of the children")
+    assert not any(answers(port) for port in ports)

@@ -90,7 +90,7 @@ def test_a_template_that_is_missing_is_told(folder: str):
 def test_a_recipients_own_words_go_where_their_placeholders_stand():
     email = compose("hi", {"who": outbox.NAME, "address": outbox.ADDRESS})
 
-    mime = CompiledTemplate(builder.build_personal(email).mime).fill(
+    mime = CompiledTemplate(builder.build_personal(email).mime).render(
         name="<김>", address="kim@example.com", message_id="<1@moa.example>"
     )
 

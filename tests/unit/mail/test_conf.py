@@ -89,6 +89,7 @@ def test_a_value_of_no_use_is_told_in_a_sentence(settings, name, given, sentence
     assert str(refusal.value) == sentence
 
 
+@pytest.mark.filterwarnings("ignore:The EMAIL_.* setting is deprecated")
 def test_django_s_own_settings_name_the_server(fresh):
     fresh.EMAIL_HOST, fresh.EMAIL_PORT, fresh.EMAIL_USE_TLS = "smtp.example", 587, True
     fresh.EMAIL_HOST_USER, fresh.EMAIL_HOST_PASSWORD = "shop", "hunter2"

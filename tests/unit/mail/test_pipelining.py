@@ -132,12 +132,12 @@ def test_a_refused_mail_whose_data_is_answered_with_354_sends_nothing(
     """RFC 2920 §3.1: such a server waits for content, which must not come."""
     do_data = smtp_dialogue.Dialogue.do_data
 
-    def waits_for_content(self: smtp_dialogue.Dialogue, rest: str) -> None:
+    async def waits_for_content(self: smtp_dialogue.Dialogue, rest: str) -> None:
         if self.recipients:
-            do_data(self, rest)
+            await do_data(self, rest)
         else:
             self.say("354 go on")
-            self.read_mail()
+            await self.read_mail()
 
     monkeypatch.setattr(smtp_dialogue.Dialogue, "do_data", waits_for_content)
     smtp.on("rcpt", address="b@*", reply="550 no")

@@ -103,7 +103,7 @@ def test_a_node_that_is_silent_does_not_keep_the_publisher_from_the_next(
     monkeypatch, publisher: Publisher
 ):
     """A frozen node takes connections, says nothing, and may be the first that is named."""
-    monkeypatch.setattr("mail.relay.publisher.WAIT", 1.0)
+    monkeypatch.setattr("mail.relay.publisher.WAIT", 0.3)
     with socket.create_server(LOOPBACK) as frozen, socket.create_server(LOOPBACK) as alive:
         ports = [server.getsockname()[1] for server in (frozen, alive)]
         names(monkeypatch, ";".join(f"amqp://guest:guest@127.0.0.1:{port}//" for port in ports))

@@ -10,6 +10,7 @@ from mail.models import Lane
 from mail.transport.connections import Connections
 from mail.worker import shutdown
 from mail.worker.slot import SLOT
+from tests.harness.ports import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -37,18 +38,18 @@ def test_a_child_forked_before_learns_of_it():
     def child() -> None:
         answers.put(shutdown.is_stopping())
         ready.set()
-        told.wait(10)
+        told.wait(PATIENCE)
         answers.put(shutdown.is_stopping())
 
     process = fork.Process(target=child, daemon=True)
     process.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     worker_shutting_down.send(sender=None)
     told.set()
 
-    learned = [answers.get(timeout=10), answers.get(timeout=10)]
+    learned = [answers.get(timeout=PATIENCE), answers.get(timeout=PATIENCE)]
 
-    process.join(10)
+    process.join(PATIENCE)
     assert learned == [False, True]
 
 

@@ -21,7 +21,7 @@ from tests.harness.smtp import SmtpServer
 
 PEM = Path(__file__).parents[2] / "harness" / "tls" / "localhost.pem"
 STEPS = ["connect", "ehlo", "mail", "rcpt", "data", "dot"]
-SHORT = 1.0  # seconds
+SHORT = 0.15  # seconds, where a server stays silent
 CONTENT = "Subject: 안녕\r\n\r\n반갑습니다.\r\n".encode()
 
 
@@ -84,9 +84,9 @@ def said_to_mail(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     heard: list[str] = []
     obey = smtp_dialogue.Dialogue.do_mail
 
-    def listen(self: smtp_dialogue.Dialogue, rest: str) -> None:
+    async def listen(self: smtp_dialogue.Dialogue, rest: str) -> None:
         heard.append(rest)
-        obey(self, rest)
+        await obey(self, rest)
 
     monkeypatch.setattr(smtp_dialogue.Dialogue, "do_mail", listen)
     return heard
@@ -318,6 +318,10 @@ def test_a_connection_that_rested_is_asked_whether_it_lives(smtp, transport, mon
     assert (smtp.connections, len(smtp.taken)) == (2, 3)
 
 
+async def says_nothing(self: smtp_dialogue.Dialogue, rest: str) -> None:
+    pass
+
+
 def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, monkeypatch):
     """I3: no lease runs out while a connection is made in the middle of a Batch."""
     first, second = Callbacks(), Callbacks()
@@ -325,7 +329,7 @@ def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, 
     monkeypatch.setattr("mail.transport.smtp.IDLE_LIMIT", 0)
     monkeypatch.setattr(wire, "WAKE", 0.01)
     monkeypatch.setitem(mail_smtp.PATIENCE, Phase.MAIL, 0.1)
-    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_noop", lambda self, rest: None)
+    monkeypatch.setattr(smtp_dialogue.Dialogue, "do_noop", says_nothing)
 
     reply = offer(transport, callbacks=second)
 
@@ -338,7 +342,7 @@ def test_i3_a_new_connection_and_a_question_show_signs_of_life(smtp, transport, 
 def test_i5_trouble_with_quit_changes_nothing(smtp, transport, monkeypatch, rule):
     """I5: QUIT trouble never undoes a 250."""
     monkeypatch.setattr("mail.transport.smtp.MAILS_PER_CONNECTION", 1)
-    smtp.on("quit", **rule)
+    smtp.on("quit", **rule, times=1)
 
     replies = [offer(transport), offer(transport)]
 

@@ -1,0 +1,1 @@
+"""What `moa` configures without a database: `python3 bin/test tests/unit/moa`."""

@@ -1,0 +1,1 @@
+"""Gateways and their signatures: `python3 bin/test tests/unit/payment`."""

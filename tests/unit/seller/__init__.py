@@ -1,0 +1,1 @@
+"""What `seller` computes: `python3 bin/test tests/unit/seller`."""

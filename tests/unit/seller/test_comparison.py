@@ -138,6 +138,7 @@ def test_an_article_too_long_to_compare_is_marked_as_a_whole() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("article", "count"), [("제{n}조\n", 12_000), ("{word}\n\n", 30_000), ("{word} ", 40_000)]
 )

@@ -10,8 +10,7 @@ from django.db import transaction
 from knox.models import AuthToken
 
 from seller.calendar import today
-from seller.models import Product, Seller, Subscription
-from seller.services import draft_terms, publish_terms
+from tests.harness.shop import make_product, make_seller, subscribe_many
 
 
 class Command(BaseCommand):
@@ -24,18 +23,13 @@ class Command(BaseCommand):
     @transaction.atomic
     def handle(self, *args: Any, products: int, subscribers: int, **options: Any) -> None:
         user = User.objects.create_superuser("chaos", "chaos@moa.example")
-        seller = Seller.objects.create(
-            name="카오스 농장",
-            representative="김모아",
-            business_number="123-45-00001",
-            phone="02-123-4567",
-            email="help@farm.example",
-            address="서울시 중구 모아로 1",
-        )
+        seller = make_seller()
         seller.staff.add(user)
-        made = [make_product(seller, user, number) for number in range(products + 1)]
+        made = [
+            make_product(seller=seller, name=f"우유 {number}") for number in range(products + 1)
+        ]
         for product in made[1:]:
-            subscribe(product, subscribers)
+            subscribe_many(product, subscribers, prefix=f"reader{product.pk}.")
         facts = {
             "token": AuthToken.objects.create(user)[1],
             "bought": made[0].pk,
@@ -44,26 +38,3 @@ class Command(BaseCommand):
             "today": today().isoformat(),
         }
         self.stdout.write(json.dumps(facts))
-
-
-def make_product(seller: Seller, user: User, number: int) -> Product:
-    """A product on sale, its first terms in force."""
-    product = Product.objects.create(seller=seller, name=f"우유 {number}", price=9_900)
-    terms = draft_terms(
-        product=product, title="이용약관", body="제1조 목적\n", effective_on=today()
-    )
-    publish_terms(terms=terms, by=user)
-    return product
-
-
-def subscribe(product: Product, count: int) -> None:
-    agreed = product.terms.in_force().get()
-    Subscription.objects.bulk_create(
-        Subscription(
-            product=product,
-            address=f"reader{number}.{product.pk}@example.com",
-            name=f"구독자 {number}",
-            agreed_terms=agreed,
-        )
-        for number in range(count)
-    )

@@ -24,7 +24,7 @@ class Broker:
     def ready(self, queue: str) -> int:
         """How many tasks of a queue no worker has taken."""
         with Connection(self.url) as connection:
-            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+            return int(channel_of(connection).queue_declare(queue, passive=True).message_count)
 
     def make_queues(self) -> None:
         """Make them as a relay that leads does, in a test that runs none."""
@@ -34,19 +34,19 @@ class Broker:
     def delete(self, queue: str) -> None:
         """Delete a queue with all that is in it, as somebody may do by hand."""
         with Connection(self.url) as connection:
-            connection.default_channel.queue_delete(queue)
+            channel_of(connection).queue_delete(queue)
 
     def delete_all(self) -> None:
         """Leave nothing of Moa's in a broker that other tests have used."""
         with Connection(self.url) as connection:
             for queue in QUEUES:
-                connection.default_channel.queue_delete(queue)
+                channel_of(connection).queue_delete(queue)
 
     def messages(self, queue: str) -> list[dict[str, Any]]:
         """Everything in a queue: headers, properties and body; nothing is taken out."""
         found = []
         with Connection(self.url) as connection:
-            channel = connection.channel()
+            channel: Any = connection.channel()
             while message := channel.basic_get(queue):
                 found.append(
                     {
@@ -64,3 +64,8 @@ class Broker:
         except amqp.NotFound:
             return False
         return True
+
+
+def channel_of(connection: Connection) -> Any:
+    """The channel that a connection always has; its type does not tell of AMQP's methods."""
+    return connection.default_channel

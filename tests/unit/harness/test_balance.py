@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from chaos.ledger import Ledger, Loss, Row, Wanted, balance
+from tests.harness.balance import Ledger, Loss, Row, Wanted, balance
 
 KIM = ("<1@moa.example>", "kim@example.com")
 

@@ -1,9 +1,10 @@
-"""The SMTP server of a chaos run: `python -m chaos.sink --port N --log FILE`, a process of its own.
+"""The scripted SMTP server as a process: `python -m tests.harness.smtp_sink --port N --log FILE`.
 
-Every mail it takes is a line in its log before the client reads 250, so the log survives the
-server's own death and is the oracle of the run. Lines of JSON on standard input steer it:
-{"do": "on", "phase": "rcpt", "reply": "550 5.1.1 no", "times": 3}, {"do": "clear"}. With
-"tells" a rule prints "reached" once a dialogue has come to it.
+Every mail it takes is a line in its log before the client reads 250, one for each recipient: the
+time, the Message-ID, the recipient, the pid of the server and the number of the connection, as
+JSON. So the log survives the server's own death. Lines of JSON on standard input steer it:
+{"do": "on", "phase": "rcpt", "reply": "550 5.1.1 no", "times": 3}, {"do": "clear"}. With "tells" a
+rule prints "reached" once a dialogue has come to it.
 """
 
 import argparse
@@ -15,28 +16,29 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.harness.smtp import MESSAGE_ID, Rule, SmtpServer
+from tests.harness.smtp import SmtpServer, message_id
+from tests.harness.smtp_rule import Rule
 
 
 class Sink(SmtpServer):
-    """Takes mails and writes down which."""
+    """Takes mails and writes down which; each takes `pace` seconds of its connection."""
 
-    def __init__(self, *, port: int, log: Path, pace: float) -> None:
-        super().__init__(port=port, keeps_raw=False)
+    def __init__(self, *, port: int, log: Path, pace: float = 0) -> None:
+        super().__init__(port=port)
         self.log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        self.pace = pace
+        self.pid, self.pace = os.getpid(), pace
         self.slow_down()
 
     def slow_down(self) -> None:
         """Be as slow as a real server: half before the content, half after the dot."""
-        self.on("data", delay=self.pace / 2)
-        self.on("dot", delay=self.pace / 2)
+        if self.pace:
+            self.on("data", delay=self.pace / 2)
+            self.on("dot", delay=self.pace / 2)
 
     def take(self, *, sender: str, recipients: list[str], raw: bytes, connection: int) -> None:
-        found = MESSAGE_ID.search(raw)
-        message_id = found[1].decode("ascii", "replace") if found else ""
+        head = f"[{time.time()}, {json.dumps(message_id(raw))}, "
         lines = [
-            json.dumps([time.time(), message_id, recipient, os.getpid(), connection]) + "\n"
+            f"{head}{json.dumps(recipient)}, {self.pid}, {connection}]\n"
             for recipient in recipients
         ]
         os.write(self.log, "".join(lines).encode())
@@ -66,7 +68,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--pace", type=float, default=0.03, help="Seconds for each mail.")
+    parser.add_argument("--pace", type=float, default=0, help="Seconds for each mail.")
     asked = parser.parse_args()
     sink = Sink(port=asked.port, log=asked.log, pace=asked.pace)
     sink.start()

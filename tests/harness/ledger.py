@@ -6,9 +6,10 @@ from datetime import datetime
 from django.db import connection
 
 from mail.models import Attempt, Batch, Broadcast, Delivery, Message
+from tests.harness import record, waiting
+from tests.harness.balance import balance
 from tests.harness.ports import wait_until
 from tests.harness.smtp import SmtpServer
-from tests.integration import waiting
 
 SECONDS = 40.0
 
@@ -50,6 +51,18 @@ def copies(message: Message, smtp: SmtpServer) -> dict[str, int]:
         address.partition("@")[0]: taken[address]
         for address in message.deliveries.order_by("pk").values_list("address", flat=True)
     }
+
+
+def violations(smtp: SmtpServer) -> list[str]:
+    """What the balance of all that is on record objects to, mails apart that are still to leave."""
+    with connection.cursor() as cursor:
+        cursor.execute(record.ROWS)
+        rows = [record.row(found) for found in cursor.fetchall()]
+        cursor.execute(record.COUNTS)
+        counts = dict(record.counts(found) for found in cursor.fetchall())
+    taken = Counter((one.message_id, one.recipient) for one in smtp.taken)
+    found = balance(wanted=[], rows=rows, taken=taken, counts=counts, losses=[]).violations
+    return [one for one in found if "queued" not in one or one.startswith("uneven")]
 
 
 def database_seconds_since(moment: datetime) -> float:
