@@ -54,7 +54,7 @@ def test_a_browser_gets_a_page(client: Client, error: Exception):
     response = ask(client, "/admin/", error)
 
     assert response.status_code == 503
-    assert "잠시 이용할 수 없습니다" in response.content.decode()
+    assert "일시적으로 이용할 수 없습니다" in response.content.decode()
     assert response["Retry-After"] == str(outage.RETRY_AFTER)
 
 
