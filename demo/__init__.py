@@ -1,4 +1,4 @@
-"""What only shows Moa: everything on one machine, sample data, a mail catcher, a checked story.
+"""Demonstration: Moa on one machine, sample data, a mail catcher, and a checked story.
 
-It may import every app. The production image leaves it out.
+May import every app; no app imports it. The production image does not contain it.
 """

@@ -1,4 +1,4 @@
-"""Processes: what runs when all of Moa runs on one machine."""
+"""Processes: the programs that `manage.py up` runs on one machine."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ def programs(*, port: int, smtp_port: int) -> list[Program]:
 
 
 def environ(*, port: int, smtp_port: int) -> dict[str, str]:
-    """What the children are told beside the environment of this process."""
+    """Variables for the children that this process's environment does not set."""
     defaults = {
         "EMAIL_URL": f"smtp://{LOOPBACK}:{smtp_port}",
         "ALLOWED_HOSTS": f"{LOOPBACK},localhost",
@@ -60,7 +60,7 @@ def worker(port: int) -> list[str]:
 
 
 def answers(port: int) -> bool:
-    """Whether the web server says that the shop can work."""
+    """Whether the web server reports that it is ready."""
     connection = HTTPConnection(LOOPBACK, port, timeout=2)
     try:
         connection.request("GET", "/readyz")

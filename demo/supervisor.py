@@ -1,8 +1,8 @@
-"""Supervisor: start some processes, wait until they are ready, and end them all together.
+"""Supervisor: start processes, wait until they are ready, and stop them together.
 
-Each child is a session of its own, so a Ctrl-C in the terminal reaches only the supervisor. To
-end, the main process of each child is told SIGTERM and nothing else of it is: a SIGTERM to the
-whole group ends the pool of a Celery worker first, and its main process then waits for ever.
+Each child has its own session, so a Ctrl-C in the terminal reaches only the supervisor. To stop a
+child, only its main process gets SIGTERM: a SIGTERM to the whole group would end the pool of a
+Celery worker first, and its main process would then wait forever.
 """
 
 import ctypes
@@ -21,39 +21,39 @@ from typing import TextIO
 
 LAST_LINES = 20
 LOOK_EVERY = 0.1  # seconds
-UNTIL_READ = 5  # seconds for what a child has printed; a grandchild may hold its pipe open
+UNTIL_READ = 5  # seconds to read a child's last output; a grandchild may hold its pipe open
 COLOURS = [36, 35, 33, 32, 34]
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """What a child runs, and how to tell that it is ready."""
+    """What a child runs, and how to tell when it is ready."""
 
     name: str
     command: list[str]
     says: str = ""
-    """Ready once it has printed a line with this."""
+    """Ready once it has printed a line that contains this."""
     answers: Callable[[], bool] | None = None
     """Ready once this is true."""
     outlives: bool = False
-    """Whether it ends only after the others have, because they need it until then."""
+    """Whether it is stopped only after the others, because they need it until then."""
 
 
 class ChildDied(RuntimeError):
-    """A child ended by itself; the text has its last lines."""
+    """A child ended by itself; the message has its last lines."""
 
 
 class NotReady(RuntimeError):
-    """A child was not ready in time; the text says which."""
+    """A child was not ready in time; the message names it."""
 
 
 class Stopped(Exception):
-    """SIGINT or SIGTERM asked to end."""
+    """SIGINT or SIGTERM asked to stop."""
 
 
 class Supervisor:
-    """Some children that live and die together."""
+    """A group of children that start and stop together."""
 
     def __init__(
         self,
@@ -71,16 +71,16 @@ class Supervisor:
         self.asked = 0
 
     def start(self) -> None:
-        """Start every child, and take SIGINT, SIGTERM and SIGHUP as a wish to end."""
-        for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(wish, self._ask)
+        """Start every child, and treat SIGINT, SIGTERM and SIGHUP as requests to stop."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
         width = max(len(program.name) for program in self.programs)
         for number, program in enumerate(self.programs):
             prefix = f"{program.name:<{width}} | "
             if self.output.isatty():
                 prefix = f"\033[{COLOURS[number % len(COLOURS)]}m{prefix}\033[0m"
             self.children.append(Child(program, prefix, self))
-        for child in self.children:  # not before all are there: no thread runs at a fork
+        for child in self.children:  # only once all exist: no thread may run at a fork
             child.reader.start()
 
     def wait_until_ready(self, *, seconds: float) -> None:
@@ -94,13 +94,13 @@ class Supervisor:
             time.sleep(LOOK_EVERY)
 
     def watch(self) -> None:
-        """Stay until something ends it. Raises ChildDied or Stopped."""
+        """Watch the children until a signal arrives or one dies. Raises ChildDied or Stopped."""
         while True:
             self._look()
             time.sleep(LOOK_EVERY)
 
     def stop(self, *, seconds: float = 10) -> None:
-        """End every child within the limit, kindly if it can; a second signal makes it at once."""
+        """Stop every child, with SIGKILL after `seconds` or on a second signal."""
         asked_before = self.asked
         deadline = time.monotonic() + seconds
         for last in (False, True):
@@ -126,7 +126,7 @@ class Supervisor:
 
 
 class Child:
-    """One started program, and what it printed last."""
+    """A started program, and the last lines it printed."""
 
     def __init__(self, program: Program, prefix: str, supervisor: Supervisor) -> None:
         self.program = program
@@ -151,7 +151,7 @@ class Child:
         return self.process.poll() is None
 
     def is_ready(self) -> bool:
-        """Whether it has said what it should and answers."""
+        """Whether it has printed the expected line and responds."""
         said = self.said or not self.program.says
         return said and (self.program.answers is None or self.program.answers())
 
@@ -160,14 +160,14 @@ class Child:
             self.process.terminate()
 
     def kill(self) -> None:
-        """End whatever is left of its session."""
+        """Kill whatever is left of its session."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.reader.join(timeout=UNTIL_READ)
 
     def last_words(self) -> str:
-        """How it ended, and the lines before that."""
+        """Its exit code, and its last lines."""
         self.reader.join(timeout=UNTIL_READ)
         code = self.process.poll()
         return "\n".join((f"{self.program.name} ended with exit code {code}:", *self.lines))
@@ -181,13 +181,13 @@ class Child:
     def _take(self, line: str) -> None:
         self.lines.append(line)
         self.said = self.said or (bool(self.program.says) and self.program.says in line)
-        with suppress(OSError, ValueError):  # nobody reads any more; the child must not block
+        with suppress(OSError, ValueError):  # the reader is gone; the child must not block
             self.output.write(f"{self.prefix}{line}\n")
             self.output.flush()
 
 
 def end_with_parent() -> None:
-    """In a new child: be told SIGTERM when the supervisor is killed. Linux only."""
+    """In a new child: get SIGTERM when the supervisor is killed. Linux only."""
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

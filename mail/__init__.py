@@ -3,5 +3,6 @@
 The top of this package is its face: `outbox` records mails, `kinds` and `audiences` are declared
 by apps, `backends` is the drop-in EMAIL_BACKEND, `tasks` is what Celery runs. The recording side
 (`outbox`, `content`) and the delivering side (`relay`, `worker`, `transport`) meet only in
-`models` and `ledger`. Imports no other app. Nothing is imported here: Django loads models later.
+`models` and `ledger`. The package imports no other app. This module imports nothing, because
+Django loads the models later.
 """

@@ -1,4 +1,4 @@
-"""The mail app: the outbox, the relay, delivery, broadcasts and the record."""
+"""The mail app: its configuration, and the rows that always exist."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class MailConfig(AppConfig):
     verbose_name = _("mail")
 
     def ready(self) -> None:
-        """Register the system checks, and what each app declares in modules of these names."""
+        """Register the system checks, and import what each app declares in these modules."""
         from mail import checks  # noqa: F401
 
         autodiscover_modules("mails", "audiences", "access", "problems")

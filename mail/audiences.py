@@ -1,13 +1,13 @@
 """Audiences: named queries that yield the recipients of a broadcast.
 
-The app that knows the people declares the query; the mail app runs it page by page, inside the
-database, in the background:
+The app that owns the data declares the query; the mail app runs it in the background, page by
+page, inside the database:
 
     @audiences.declare("seller.subscribers")
     def subscribers(*, moment: datetime, terms: int) -> QuerySet: ...
 
-`moment` is when the broadcast was sent: who joined later is not told, who left before is not.
-The query is ordered and paged by primary key and must have the annotations or fields `address`
+`moment` is when the broadcast was sent: it leaves out people who joined later or had left before.
+The query is ordered and paged by primary key. It must have the fields or annotations `address`
 (normalised by `mail.content.addresses.normalise` when it was stored) and `name`.
 """
 
@@ -23,15 +23,15 @@ _audiences: dict[str, Audience] = {}
 
 
 class UnknownAudience(LookupError):
-    """An audience of this name was never declared."""
+    """No audience of this name is declared."""
 
 
 def declare(name: str) -> Callable[[Audience], Audience]:
-    """Make a query known as an audience. Raises ValueError for a name taken twice."""
+    """Register a query as an audience. Raises ValueError if the name is taken."""
 
     def register(query: Audience) -> Audience:
         if _audiences.setdefault(name, query) is not query:
-            raise ValueError(f"audience {name!r} is declared twice")
+            raise ValueError(f"audience {name!r} is already declared")
         return query
 
     return register
@@ -43,5 +43,5 @@ def recipients(name: str, params: dict[str, Any], moment: datetime) -> QuerySet[
         query = _audiences[name]
     except KeyError:
         known = ", ".join(sorted(_audiences))
-        raise UnknownAudience(f"no audience {name!r}; declared are: {known}") from None
+        raise UnknownAudience(f"no audience {name!r} is declared, only {known}") from None
     return query(moment=moment, **params)

@@ -1,7 +1,7 @@
 """The drop-in EMAIL_BACKEND: every existing `send_mail()` call becomes a background job.
 
-Nothing is swallowed, even with `fail_silently=True`: what Django raises before it connects it
-raises there too, and a mail whose row was not written would be lost without a trace.
+No error is swallowed, even with `fail_silently=True`: Django itself raises what goes wrong before
+it connects, and a mail whose row was not written would be lost without a trace.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _kind: ContextVar[Kind] = ContextVar("kind", default=kinds.DJANGO)
 
 @contextmanager
 def sending_as(kind: Kind) -> Iterator[None]:
-    """Give what code that knows only `django.core.mail` sends in this block a kind of its own."""
+    """Record what this block sends through `django.core.mail` with this kind."""
     token = _kind.set(kind)
     try:
         yield
@@ -29,7 +29,7 @@ def sending_as(kind: Kind) -> Iterator[None]:
 
 
 class OutboxBackend(BaseEmailBackend):
-    """Records mails in the outbox, in the transaction of the caller or, without one, in its own."""
+    """Records mails in the outbox, in the caller's transaction or, without one, in its own."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Record each mail that has recipients; return how many.
@@ -45,6 +45,6 @@ def _record(email: EmailMessage) -> bool:
     try:
         outbox.send(email, kind=_kind.get())
     except builder.InvalidMail:
-        email.message()  # Django's own error for the same fault comes first
+        email.message()  # prefer Django's own error for the same fault
         raise
     return True

@@ -1,6 +1,6 @@
-"""System checks: settings that start well and lose or misdirect mail later.
+"""System checks for settings that start cleanly but would lose or misdirect mail later.
 
-Each has an id that stays, so that one can be silenced by name (SILENCED_SYSTEM_CHECKS).
+The ids are stable, so that a check can be silenced with SILENCED_SYSTEM_CHECKS.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,9 +31,9 @@ DURABLE = ("fsync", "full_page_writes")
 
 @register("mail")
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """The settings alone, on every start. Values of no use come alone: no other check can be made."""
-    if useless := list(_values()):
-        return useless
+    """Check the settings, on every start. Invalid values are reported before all else."""
+    if invalid := list(_values()):
+        return invalid
     return [
         *_infrastructure(),
         *_celery(),
@@ -46,12 +46,12 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 @register(deploy=True)
 def check_redirection(**_: Any) -> list[CheckMessage]:
-    """With `check --deploy`: no customer's mail goes to a staging address."""
+    """With `check --deploy`: warn if customers' mail goes to a staging address."""
     if any(_values()) or not settings.MAIL_REDIRECT_TO:
         return []
     return [
         Caution(
-            "MAIL_REDIRECT_TO is set: every mail goes to that address, none to a customer.",
+            "MAIL_REDIRECT_TO is set: every mail goes to that address and none to a customer.",
             hint="Unset MAIL_REDIRECT_TO, except on a staging system.",
             id="mail.W002",
         )
@@ -75,7 +75,7 @@ def check_names(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_durability(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """With `migrate` or `check --database`: a commit of PostgreSQL survives a power cut."""
+    """With `migrate` or `check --database`: warn if a power failure may undo commits."""
     return [warning for alias in databases or [] for warning in _durability(alias)]
 
 
@@ -84,7 +84,7 @@ def _values() -> Iterator[CheckMessage]:
         try:
             setting.__get__(settings)
         except ImproperlyConfigured as error:
-            hint = f"Set {name} to a value as described, or remove it for the default."
+            hint = f"Correct {name}, or remove it to use the default."
             yield Error(str(error), hint=hint, id="mail.E009")
 
 
@@ -100,14 +100,14 @@ def _infrastructure() -> Iterator[CheckMessage]:
 def _celery() -> Iterator[CheckMessage]:
     if not celery.is_configured(current_app):
         yield Error(
-            "The Celery app has no queues for mail, so no worker would deliver any.",
+            "The Celery app has no mail queues, so workers would deliver no mail.",
             hint="Set up the app with mail.celery.configure(app), and import it in the project's "
             "__init__.py.",
             id="mail.E010",
         )
     elif str(current_app.conf.broker_url).startswith(FILES) and not django_settings.DEBUG:
         yield Error(
-            "The broker is made of files, which serve one machine and no production.",
+            "The broker is a folder of files, which is not suitable for production.",
             hint="Set the URL of the broker to amqp://user:password@host:5672/vhost.",
             id="mail.E002",
         )
@@ -123,7 +123,7 @@ def _default_backend() -> Iterator[CheckMessage]:
     if backend != OUTBOX:
         yield Error(
             f"{name} is not the outbox: send_mail() would speak SMTP inside the request.",
-            hint=f"Set {name} to {OUTBOX!r}; what workers send with is MAIL_TRANSPORTS.",
+            hint=f"Set {name} to {OUTBOX!r}; workers send through MAIL_TRANSPORTS.",
             id="mail.E003",
         )
 
@@ -142,14 +142,14 @@ def _backend(path: str) -> Iterator[CheckMessage]:
     except ImportError as error:
         yield Error(
             f"The backend of a transport cannot be imported: {error}",
-            hint="Set MAIL_BACKEND to the path of a Django e-mail backend, or to nothing.",
+            hint="Set MAIL_BACKEND to the path of a Django e-mail backend, or leave it empty.",
             id="mail.E004",
         )
         return
     if isinstance(backend, type) and issubclass(backend, import_string(OUTBOX)):
         yield Error(
-            "A transport is the outbox itself: a worker would record each mail again, for ever.",
-            hint="Set MAIL_BACKEND to a backend that sends, or to nothing to use EMAIL_URL.",
+            "A transport uses the outbox: workers would record mails again, not send them.",
+            hint="Set MAIL_BACKEND to a backend that sends, or leave it empty to use EMAIL_URL.",
             id="mail.E005",
         )
 
@@ -160,7 +160,7 @@ def _certificates() -> Iterator[CheckMessage]:
         return
     if django_settings.EMAIL_SSL_CERTFILE or django_settings.EMAIL_SSL_KEYFILE:
         yield Caution(
-            "EMAIL_SSL_CERTFILE and EMAIL_SSL_KEYFILE are not used: workers show no certificate.",
+            "EMAIL_SSL_CERTFILE and EMAIL_SSL_KEYFILE are ignored by MAIL_TRANSPORTS over SMTP.",
             hint="Set MAIL_BACKEND to django.core.mail.backends.smtp.EmailBackend to use them.",
             id="mail.W004",
         )
@@ -169,24 +169,24 @@ def _certificates() -> Iterator[CheckMessage]:
 def _addresses() -> Iterator[CheckMessage]:
     if settings.MAIL_REDIRECT_TO and not _is_address(settings.MAIL_REDIRECT_TO):
         yield Error(
-            "MAIL_REDIRECT_TO is not a mail address.",
-            hint="Set MAIL_REDIRECT_TO to one such as staging@shop.example, or to nothing.",
+            "MAIL_REDIRECT_TO is not an e-mail address.",
+            hint="Set it to an address such as staging@shop.example, or leave it empty.",
             id="mail.E006",
         )
     if not _is_address(parseaddr(django_settings.DEFAULT_FROM_EMAIL)[1]):
         yield Error(
-            "DEFAULT_FROM_EMAIL holds no mail address.",
+            "DEFAULT_FROM_EMAIL contains no e-mail address.",
             hint="Set DEFAULT_FROM_EMAIL to one such as: Shop <no-reply@shop.example>",
             id="mail.E007",
         )
 
 
 def _lease() -> Iterator[CheckMessage]:
-    """A connection being opened renews nothing, and a worker is given up after two leases."""
+    """While a connection opens, no lease is renewed; after two a worker counts as dead."""
     shortest = (CONNECT_PATIENCE + WAKE) / 2
     if settings.MAIL_LEASE.total_seconds() < shortest:
         yield Caution(
-            "MAIL_LEASE is too short: a worker that waits for a connection would seem dead.",
+            "MAIL_LEASE is too short: a worker opening a connection would count as dead.",
             hint=f"Set MAIL_LEASE to {shortest:g} seconds or more.",
             id="mail.W003",
         )

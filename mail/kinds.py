@@ -13,28 +13,28 @@ class Kind:
     """The policy of a mail, declared once by the app that sends it."""
 
     name: str
-    """Such as `payment.receipt`: app, dot, purpose."""
+    """App and purpose, such as `payment.receipt`."""
     lane: Lane
-    """The queue, and perhaps the SMTP server, of its own."""
+    """Which queue carries it, and which SMTP server if the lanes have their own."""
     on_uncertain: OnUncertain = OnUncertain.RESEND
-    """Whether a mail whose fate nobody can know is sent once more or held for a person."""
+    """Whether an uncertain mail is sent once more or held for a person to decide."""
     give_up_after: timedelta = timedelta(hours=24)
-    """A Delivery still queued this long after it was due fails as `expired`."""
+    """A Delivery that is still queued this long after it was due fails as `expired`."""
     keep_for: timedelta | None = 5 * YEAR
-    """How long the content is kept; zero erases it once sent, None keeps it for ever."""
+    """How long the content is kept; zero erases it once sent, None keeps it indefinitely."""
 
 
 class UnknownKind(LookupError):
-    """A kind of this name was never declared."""
+    """No kind of this name is declared."""
 
 
 _kinds: dict[str, Kind] = {}
 
 
 def declare(kind: Kind) -> Kind:
-    """Make a kind known by its name and return it. Raises ValueError for a name taken twice."""
+    """Register a kind and return it. Raises ValueError if its name has another policy already."""
     if _kinds.setdefault(kind.name, kind) != kind:
-        raise ValueError(f"kind {kind.name!r} is declared twice, differently")
+        raise ValueError(f"kind {kind.name!r} is already declared with another policy")
     return kind
 
 
@@ -43,7 +43,7 @@ def get(name: str) -> Kind:
     try:
         return _kinds[name]
     except KeyError:
-        raise UnknownKind(f"no kind {name!r}; declared are: {', '.join(names())}") from None
+        raise UnknownKind(f"no kind {name!r} is declared, only {', '.join(names())}") from None
 
 
 def names() -> list[str]:
@@ -62,4 +62,4 @@ SECRET = declare(
         keep_for=timedelta(0),
     )
 )
-"""Mails that carry a secret, such as a password-reset link: erased once sent."""
+"""Mails that carry a secret, such as a password-reset link. Erased once sent."""

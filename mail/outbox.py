@@ -1,8 +1,8 @@
-"""The outbox, the public face of mail: what is recorded here is never lost.
+"""The outbox, the public API of mail: what is recorded here is never lost.
 
-`send` and `broadcast` write rows in the caller's transaction and do nothing else: no broker and
-no SMTP server is spoken to. If the caller's transaction commits, the mail leaves; if it does not,
-there never was a mail.
+`send` and `broadcast` write rows in the caller's transaction and do nothing else: they contact
+neither the broker nor an SMTP server. If the transaction commits, the mail will be sent; if it
+does not, there never was a mail.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ Params = Mapping[str, Any]
 
 
 class KeyConflict(ValueError):
-    """The key names another mail already: other kind, recipients, params or content."""
+    """The key already belongs to a mail of another kind, recipients, params or content."""
 
 
 class NotResumable(ValueError):
@@ -63,12 +63,13 @@ def send(
 ) -> Message:
     """Record a mail and one queued Delivery per distinct recipient (To, Cc and Bcc alike).
 
-    `key` names the mail for ever: called again with the same kind, recipients and `params`
-    (without params: the same content), the Message that is there is returned. It leaves at
-    `send_at`, or at once, and is given up at `expires_at`, or when its kind says.
+    `key` identifies the mail permanently: a later call with the same kind, recipients and
+    `params` (without params: the same content) returns the Message that exists. The mail leaves
+    at `send_at`, by default at once. If it is still queued at `expires_at`, by default after the
+    give-up time of its kind, it fails as `expired`.
 
-    Raises InvalidMail for a mail that cannot be sent, KeyConflict for a key that names another,
-    and what Django's own backend raises before it connects.
+    Raises InvalidMail for a mail that cannot be sent, KeyConflict for a key that belongs to
+    another mail, and whatever Django's own backend raises before it connects.
     """
     addresses, duplicates = builder.recipients(email)
     if not addresses:
@@ -98,12 +99,12 @@ def broadcast(
     params: Params,
     key: str | None = None,
 ) -> Message:
-    """Record a mail to everyone whom the audience yields at this moment; ten or a million.
+    """Record a mail to everyone in the audience as of now, ten recipients or a million.
 
     The recipients become Deliveries in the background. `NAME` and `ADDRESS` in subject and body
-    are filled for each. Raises InvalidMail, KeyConflict and UnknownAudience.
+    are replaced for each of them. Raises InvalidMail, KeyConflict and UnknownAudience.
     """
-    audiences.recipients(audience, dict(params), timezone.now())  # refused now, not in a worker
+    audiences.recipients(audience, dict(params), timezone.now())  # fail now, not in a worker
     built = builder.build_personal(email)
     message = _message(
         kind, built, uuid=uuid.uuid4(), message_id_domain=_domain(email), key=key, personal=True
@@ -123,7 +124,7 @@ def resend(deliveries: DeliveryQuerySet, *, include_uncertain: bool = False) -> 
 
 
 def mark_sent(deliveries: QuerySet[Delivery]) -> int:
-    """Settle uncertain Deliveries as sent, because a person has evidence; return how many."""
+    """Settle uncertain Deliveries as sent, on a person's evidence; return how many."""
     return transitions.settle(
         deliveries.filter(state=Delivery.State.UNCERTAIN),
         Delivery.State.SENT,
@@ -132,7 +133,7 @@ def mark_sent(deliveries: QuerySet[Delivery]) -> int:
 
 
 def pause(message: Message) -> None:
-    """Stop sending; the mail in a worker's hands is finished, the rest wait for `resume`."""
+    """Stop sending. A mail that is being sent is finished; the rest wait for `resume`."""
     _set_flags(message, paused_at=Now())
 
 
@@ -144,7 +145,7 @@ def resume(message: Message) -> None:
 
 
 def cancel(message: Message) -> None:
-    """Never send what has not left yet. Deliveries that left keep their state."""
+    """Cancel what has not been sent yet, permanently. Settled Deliveries keep their state."""
     _set_flags(message, cancelled_at=Now())
 
 
@@ -167,21 +168,21 @@ def _message(kind: Kind, built: builder.Content, **fields: Any) -> Message:
 
 
 def _record(message: Message, write_recipients: Callable[[], object]) -> Message:
-    """Write the Message and its recipients, or find the one that has its key already."""
+    """Write the Message and its recipients, or return the Message that already has its key."""
     with transaction.atomic(savepoint=False):
         if Message.objects.insert_once(message):
             write_recipients()
             return message
     known = Message.objects.deferring_content().get(key=message.key)
     if known.fingerprint != message.fingerprint:
-        raise KeyConflict(f"key {message.key!r} names another mail, message {known.pk}")
+        raise KeyConflict(f"key {message.key!r} belongs to another mail, message {known.pk}")
     return known
 
 
 def _fingerprint(kind: Kind, to: list[str], params: Params | None, built: builder.Content) -> str:
-    """What makes two calls with one key the same mail: params if given, else the content."""
-    said = params if params is not None else built.digests()
-    text = json.dumps([kind.name, to, said], sort_keys=True, default=str, ensure_ascii=False)
+    """A digest of what identifies a mail: its params if given, else its content."""
+    identity = params if params is not None else built.digests()
+    text = json.dumps([kind.name, to, identity], sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""Problems: which error of the domain the HTTP API answers with which status and code.
+"""Problems: the status and code with which the HTTP API answers each domain error.
 
-An app declares its own in a module `problems`, which is found at start:
+An app declares its own in a module named `problems`, which is imported at startup:
 
     problems.declare(OrderConflict, status=409, code="order_conflict")
 
@@ -26,28 +26,28 @@ class Problem:
     detail: str
     """For people; empty if the error has no text."""
     field: str = ""
-    """The field of the request that the caller can correct; then `status` is 400."""
+    """The request field at fault, if there is one; `status` is then 400."""
 
 
 @singledispatch
 def describe(error: Exception) -> Problem | None:
-    """The Problem that this error, or the nearest class it derives from, was declared as.
+    """The Problem declared for this error or for its nearest base class.
 
-    None for an error that nobody declared: a fault of the server.
+    None for an undeclared error, which is a fault of the server.
     """
     return None
 
 
 def declare(error: type[Exception], *, status: int, code: str, field: str = "") -> None:
-    """Let the API answer an error, and those derived from it, with a status and a code.
+    """Declare the status and code with which the API answers an error and its subclasses.
 
-    With `field`, it is one of that field of the request. Raises ValueError for a class that was
-    declared before, and for a field with a status other than 400.
+    `field` names the request field at fault. Raises ValueError for a class that is declared
+    already, and for a field with a status other than 400.
     """
     if error in describe.registry:
-        raise ValueError(f"{error.__name__} is declared twice")
+        raise ValueError(f"{error.__name__} is already declared")
     if field and status != 400:
-        raise ValueError(f"{error.__name__}: an error of a field has status 400, not {status}")
+        raise ValueError(f"{error.__name__}: a field error has status 400, not {status}")
 
     def problem(raised: Exception) -> Problem:
         return Problem(status=status, code=code, detail=str(raised), field=field)

@@ -1,6 +1,6 @@
 """Celery tasks: each carries one id and makes one call.
 
-Keyword arguments of a newer relay are ignored, so that old and new workers run side by side.
+Keyword arguments from a newer relay are ignored, so that old and new workers can run side by side.
 """
 
 from functools import partial
@@ -12,7 +12,7 @@ from mail.worker import batch_run, expansion
 from mail.worker.database import retry_while_unavailable
 from mail.worker.shutdown import is_out_of_time, is_stopping
 
-# A task is acknowledged when its work is on record, and goes back when its process dies before.
+# A task is acknowledged once its work is recorded, and redelivered if its process dies first.
 SAFELY: dict[str, Any] = {
     "acks_late": True,
     "reject_on_worker_lost": True,
@@ -28,9 +28,10 @@ def deliver_batch(batch_id: int, **_: Any) -> None:
 
 @shared_task(name="mail.expand_broadcast", ignore_result=False, **SAFELY)
 def expand_broadcast(message_id: int, **_: Any) -> dict[str, int]:
-    """Record recipients of a broadcast for about a second; the relay calls again.
+    """Record recipients of a broadcast for about a second; the relay then publishes the next task.
 
-    While the database is unavailable the task waits: one that fails would be missed for a minute.
+    The task waits while the database is unavailable: a failed one is only republished a minute
+    later.
     """
     expand = partial(expansion.expand, message_id, is_stopping=is_stopping)
     recorded = retry_while_unavailable(expand, is_stopping)

@@ -1,6 +1,6 @@
-"""The project: settings, URLs, the Celery app, and what only this shop configures.
+"""The project: settings, URLs, the Celery app, and the configuration of this shop.
 
-It may import every app, and no `demo`, `chaos`, `bench` or test.
+May import every app, but not `demo`, `chaos`, `bench` or tests.
 """
 
 from moa.celery import app as celery_app

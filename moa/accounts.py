@@ -19,13 +19,13 @@ from moa.tokens import TokenAuthentication
 
 
 class TokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
-    """What the schema says of `moa.tokens`."""
+    """How the schema describes `moa.tokens`."""
 
     target_class = "moa.tokens.TokenAuthentication"
 
 
 class TokenSerializer(serializers.Serializer[dict[str, str]]):
-    """What a login hands out, once."""
+    """The response of a login; the token is shown only once."""
 
     token = serializers.CharField()
     expiry = serializers.DateTimeField(allow_null=True)
@@ -33,14 +33,14 @@ class TokenSerializer(serializers.Serializer[dict[str, str]]):
 
 @extend_schema(request=None, responses=TokenSerializer)
 class LoginView(KnoxLoginView):  # type: ignore[misc]
-    """Name and password, by HTTP Basic, for a token: `Authorization: Token …` from then on."""
+    """Exchange name and password (HTTP Basic) for a token: `Authorization: Token …`."""
 
     authentication_classes = [BasicAuthentication]
 
 
 @extend_schema(request=None, responses={204: None})
 class LogoutView(KnoxLogoutView):  # type: ignore[misc]
-    """Forget the token that this request came with."""
+    """Revoke the token of this request."""
 
     authentication_classes = [TokenAuthentication]
 

@@ -1,7 +1,7 @@
-"""The rules of the HTTP API: how an error looks and how a list is paged.
+"""Conventions of the HTTP API: the format of errors and the paging of lists.
 
 An error is `application/problem+json` (RFC 9457) with a stable `code` and, per field, an entry in
-`errors` whose `path` leads into the request: `params.0.name`.
+`errors` whose `path` points into the request, such as `params.0.name`.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ problems.declare(SuspiciousOperation, status=400, code="bad_request")
 def problem(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: an error of DRF, Django or the domain as a problem.
 
-    None for anything else: a fault of the server, which Django reports and answers.
+    None for any other error, which is a fault of the server and left to Django.
     """
     response = exception_handler(_as_api_exception(exc), context)
     if response is None:
@@ -45,7 +45,7 @@ def problem(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _as_api_exception(exc: Exception) -> Exception:
-    """The error of DRF that says the same, if there is one."""
+    """The equivalent DRF error, if there is one."""
     if isinstance(exc, DjangoValidationError):
         return exceptions.ValidationError(as_serializer_error(exc))
     declared = problems.describe(exc)
@@ -92,15 +92,15 @@ def problem_response(status: int, code: str, detail: str) -> JsonResponse:
 
 
 def nothing_here(request: HttpRequest) -> HttpResponse:
-    """Whatever stands under /api/ and is no route of it."""
-    return problem_response(404, "not_found", "Nothing is here. Paths end with a slash.")
+    """Any path under /api/ that is no route."""
+    return problem_response(404, "not_found", "No such resource. Paths end with a slash.")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400, a problem under /api/."""
     if not is_api(request):
         return defaults.bad_request(request, exception)
-    return problem_response(400, "bad_request", "The request cannot be read.")
+    return problem_response(400, "bad_request", "The request cannot be processed.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -111,19 +111,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A crash, a problem under /api/; Django's handler500 but for outages of the database."""
+    """Django's handler500 except for outages of the database, a problem under /api/."""
     if not is_api(request):
         return defaults.server_error(request)
-    return problem_response(500, "server_error", "The server failed; its operators are told.")
+    return problem_response(
+        500, "server_error", "Internal server error. The operators have been notified."
+    )
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Whether a program asks, which wants a problem and no page."""
+    """Whether the client is a program, which expects a problem and not a page."""
     return request.path_info.startswith("/api/")
 
 
 class KeysetPagination(pagination.CursorPagination):
-    """Pages by primary key, newest first: page ten thousand costs what page one costs."""
+    """Pages by primary key, newest first: page ten thousand costs no more than page one."""
 
     ordering = "-pk"
     page_size = 50
@@ -131,7 +133,7 @@ class KeysetPagination(pagination.CursorPagination):
     max_page_size = 500
 
     def decode_cursor(self, request: Request) -> pagination.Cursor | None:
-        """The cursor of the request; raises NotFound for one that this API never made."""
+        """The cursor of the request; raises NotFound for one that this API did not issue."""
         cursor = super().decode_cursor(request)
         if cursor and cursor.position is not None and not str(cursor.position).isdecimal():
             raise exceptions.NotFound(self.invalid_cursor_message)

@@ -18,4 +18,4 @@ configure(app)
 
 @setup_logging.connect
 def log_as_django_does(**_: Any) -> None:
-    """Leave logging as LOGGING and LOG_LEVEL set it up; without a listener Celery would not."""
+    """Keep the logging of LOGGING and LOG_LEVEL; without a listener Celery replaces it."""

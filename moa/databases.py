@@ -1,4 +1,4 @@
-"""Databases: how Moa uses the one that DATABASE_URL names."""
+"""Databases: the options for the one in DATABASE_URL."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ SQLITE = {
     "transaction_mode": "IMMEDIATE",
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 }
-# A server that vanished without a word is given up within 25 seconds, not after hours.
+# A server that disappeared silently is noticed within 25 seconds, not after hours.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 POSTGRESQL = {
     "connect_timeout": 5,
@@ -21,10 +21,10 @@ POSTGRESQL = {
 
 
 def configured(config: Config, *, pool: int) -> Config:
-    """A database as its URL gave it, with the options it is used with.
+    """A database from its URL, with the options that Moa uses.
 
-    Connections to PostgreSQL are kept by their threads or, with a `pool` of so many, shared by
-    those of a process.
+    Each thread keeps its connection to PostgreSQL or, with a `pool` of that size, shares those of
+    its process.
     """
     if config["ENGINE"] == "django.db.backends.sqlite3":
         return config | {"OPTIONS": SQLITE}

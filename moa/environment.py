@@ -1,4 +1,4 @@
-"""Read the environment of the process. What is missing or malformed ends the start in a sentence."""
+"""Read the environment of the process; a missing or invalid value stops the start."""
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -7,7 +7,7 @@ env = environ.Env()
 
 
 def required(name: str, purpose: str) -> str:
-    """The value of `name`; raises ImproperlyConfigured when it is missing or empty."""
+    """The value of `name`; raises ImproperlyConfigured if it is missing or empty."""
     value = str(env.str(name, default="")).strip()
     if not value:
         raise ImproperlyConfigured(f"set {name} in the environment: {purpose}.")
@@ -15,7 +15,7 @@ def required(name: str, purpose: str) -> str:
 
 
 def number(name: str, default: float, *, minimum: float) -> float:
-    """The number in `name`; raises ImproperlyConfigured when it is none or below `minimum`."""
+    """The number in `name`; raises ImproperlyConfigured if it is invalid or below `minimum`."""
     text = env.str(name, default=str(default))
     try:
         value = float(text)
@@ -27,7 +27,7 @@ def number(name: str, default: float, *, minimum: float) -> float:
 
 
 def broker_urls(value: str) -> list[str]:
-    """Split BROKER_URL at `;`. Raises ImproperlyConfigured for a transport Moa does not speak."""
+    """Split BROKER_URL at `;`. Raises ImproperlyConfigured for an unsupported transport."""
     urls = [url.strip() for url in value.split(";") if url.strip()]
     for url in urls:
         if not url.startswith(("amqp://", "amqps://", "filesystem://")):

@@ -1,4 +1,4 @@
-"""Health: what load balancers and orchestrators ask."""
+"""Health: the probes for load balancers and orchestrators."""
 
 from functools import cache
 
@@ -17,22 +17,22 @@ SERVICE_UNAVAILABLE = 503
 @never_cache
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
-    """Whether the process answers at all; nothing is asked of anybody else."""
+    """Whether the process responds at all; checks nothing else."""
     return HttpResponse("alive\n", content_type="text/plain")
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether the shop can work: the database answers and has every migration.
+    """Whether the shop can serve: the database responds and has every migration.
 
-    Neither the broker nor the SMTP server is asked: a request needs none of them.
+    Neither the broker nor the SMTP server is checked, because requests need neither.
     """
     try:
         applied = MigrationRecorder(connection).applied_migrations()
     except Error:
         return problem_response(
-            SERVICE_UNAVAILABLE, "database_unavailable", "The database does not answer."
+            SERVICE_UNAVAILABLE, "database_unavailable", "The database does not respond."
         )
     missing = sorted(_newest_migrations() - set(applied))
     if missing:

@@ -7,9 +7,9 @@ from typing import Any
 
 
 def configuration(level: str, *, direct: dict[str, str]) -> dict[str, Any]:
-    """What LOGGING is, for lines from `level` on.
+    """The value of LOGGING, for lines of `level` and above.
 
-    `direct` is the argument of Django's AdminEmailHandler that names a mailer beside the outbox.
+    `direct` is the argument of Django's AdminEmailHandler for a mailer that bypasses the outbox.
     """
     return {
         "version": 1,

@@ -1,4 +1,4 @@
-"""Metrics: what Prometheus asks, read from the database that all processes share."""
+"""Metrics for Prometheus, read from the database that all processes share."""
 
 import time
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from prometheus_client.registry import Collector
 from mail.models import Delivery, Message
 from mail.operations import status
 
-SUMS_KEPT_FOR = 60  # seconds at least; the sums read every Message, all else a small index
-SUMS_SHARE = 0.01  # of a core, at most, that the sums may cost
+SUMS_KEPT_FOR = 60  # seconds at least; only the sums read every Message
+SUMS_SHARE = 0.01  # of a core that the sums may cost at most
 
 LANE_GAUGES = {
-    "due": "Deliveries that may leave now and are in no Batch.",
+    "due": "Deliveries that are due and in no Batch.",
     "waiting": "Deliveries that will be due later.",
     "paused": "Deliveries of paused Messages.",
     "bound": "Deliveries in a Batch that no worker has claimed.",
-    "sending": "Deliveries in the hands of workers.",
-    "oldest_due_seconds": "Age of the oldest Delivery that may leave now.",
+    "sending": "Deliveries that workers are sending.",
+    "oldest_due_seconds": "Age of the oldest Delivery that is due.",
     "open_batches": "Batches that are not closed.",
 }
 
@@ -33,7 +33,7 @@ class MailCollector(Collector):
     """The state of the mail app at the moment of the scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One gauge per figure of mail.status, and the Deliveries by state."""
+        """One gauge per figure of `mail.operations.status`, and the Deliveries by state."""
         found = status.read()
         for name, help_text in LANE_GAUGES.items():
             yield _per_lane(
@@ -41,7 +41,7 @@ class MailCollector(Collector):
             )
         yield _per_lane(
             "transport_held",
-            "Whether sending is stopped for now, by trouble or by a person.",
+            "Whether the lane is held, after an error or by a person.",
             {lane.lane: float(lane.held_until is not None) for lane in found.lanes},
         )
         yield GaugeMetricFamily(
@@ -57,7 +57,7 @@ registry.register(MailCollector())
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """All gauges, in Prometheus's text format; counts only, nothing about anybody."""
+    """All gauges in Prometheus's text format: counts only, no personal data."""
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -78,7 +78,7 @@ def _deliveries() -> GaugeMetricFamily:
 
 
 def _kept_sums() -> list[tuple[str, str, int]]:
-    """The sums, summed anew the less often the longer that takes."""
+    """The sums, cached for longer the longer they take."""
     kept: list[tuple[str, str, int]] | None = cache.get("moa.metrics.sums")
     if kept is None:
         started = time.monotonic()

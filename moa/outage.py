@@ -1,4 +1,4 @@
-"""Outage: what a request is told while the database is away: 503, and when to come back."""
+"""Outage: while the database is unavailable, requests get a 503 with Retry-After."""
 
 import sys
 
@@ -11,7 +11,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from moa import api
 
 SERVICE_UNAVAILABLE = 503
-COME_BACK_AFTER = 5  # seconds
+RETRY_AFTER = 5  # seconds
 
 PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><title>{title}</title>
@@ -21,18 +21,18 @@ PAGE = """<!doctype html>
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500: 503 while the database is away, what `moa.api` says otherwise.
+    """Django's handler500: 503 while the database is unavailable, otherwise that of `moa.api`.
 
-    It is a warning in the log, without a traceback; one per request would tell nobody more.
+    The log gets a warning without a traceback, which would be the same for every request.
     """
     error = sys.exception()
-    if error is None or not is_away(error):
+    if error is None or not is_unavailable(error):
         return api.server_error(request)
-    response = _answer(request)
-    response["Retry-After"] = str(COME_BACK_AFTER)
+    response = _response(request)
+    response["Retry-After"] = str(RETRY_AFTER)
     reason = str(error).partition("\n")[0]
     log_response(
-        "The database is away: %s: %s",
+        "The database is unavailable: %s: %s",
         *(request.path, reason),
         response=response,
         request=request,
@@ -41,21 +41,21 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def is_away(error: BaseException) -> bool:
-    """Whether the database could not be asked, or takes no writes, as a standby does not."""
+def is_unavailable(error: BaseException) -> bool:
+    """Whether the database could not be reached, or is read-only, as a standby is."""
     return isinstance(error, (OperationalError, InterfaceError)) or isinstance(
         error.__cause__, ReadOnlySqlTransaction
     )
 
 
-def _answer(request: HttpRequest) -> HttpResponse:
+def _response(request: HttpRequest) -> HttpResponse:
     if api.is_api(request):
         return api.problem_response(
-            SERVICE_UNAVAILABLE, "database_unavailable", "The database does not answer."
+            SERVICE_UNAVAILABLE, "database_unavailable", "The database does not respond."
         )
     page = PAGE.format(
         language=getattr(request, "LANGUAGE_CODE", "ko"),
-        title=_("The shop is away for a moment"),
-        text=_("What you sent may not have been kept. Please try again in a few seconds."),
+        title=_("Temporarily unavailable"),
+        text=_("Your request may not have been saved. Please try again in a few seconds."),
     )
     return HttpResponse(page, status=SERVICE_UNAVAILABLE)

@@ -1,4 +1,4 @@
-"""Schema: what every operation of the API has in common, added to the OpenAPI document."""
+"""Schema: what all operations of the API have in common, added to the OpenAPI document."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ TEXT, NUMBER = {"type": "string"}, {"type": "integer"}
 
 PROBLEM_SCHEMA = {
     "type": "object",
-    "description": "RFC 9457. `code` is stable; `errors` names the fields that are wrong.",
+    "description": "RFC 9457. `code` is stable; `errors` names the invalid fields.",
     "required": ["type", "title", "status", "code", "detail", "errors"],
     "properties": {
         "type": TEXT,
@@ -27,10 +27,10 @@ PROBLEM_SCHEMA = {
 
 
 def document_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the problem as the answer of every operation to whatever goes wrong."""
+    """Add the problem as the default response of every operation."""
     result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
     answer = {
-        "description": "Whatever goes wrong",
+        "description": "Any error",
         "content": {
             "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
         },

@@ -1,7 +1,7 @@
-"""Django settings, read from the environment; a bad or missing value ends the start in a sentence.
+"""Django settings, read from the environment; an invalid or missing value stops the start.
 
-With DEBUG=true everything has an embedded default: SQLite, a broker made of files, and the local
-mail catcher. Without it, whatever production needs must be named.
+With DEBUG=true everything has an embedded default: SQLite, a folder as the broker, and the local
+mail catcher. Without it, everything that production needs must be set.
 """
 
 import os
@@ -30,11 +30,11 @@ def from_environment(name: str, purpose: str, embedded: str) -> str:
 SECRET_KEY = from_environment("SECRET_KEY", "50 random characters that sign sessions", "embedded")
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = from_environment(
-    "ALLOWED_HOSTS", "the host names the shop answers to, separated by commas", "*"
+    "ALLOWED_HOSTS", "the host names the shop serves, separated by commas", "*"
 ).split(",")
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-# Applications. Ours stand first, from the top of the layers down: an app imports only those below.
+# Applications: the project's own first, by layer. An app imports only apps below it.
 MAIL_CATCHER: bool = env.bool("MAIL_CATCHER", default=DEBUG)
 INSTALLED_APPS = [
     *(["demo"] if find_spec("demo") else []),
@@ -118,7 +118,7 @@ DATABASE_URL = env.db_url_config(
 DATABASE_POOL = int(environment.number("DATABASE_POOL", 0, minimum=0))
 DATABASES = {"default": databases.configured(DATABASE_URL, pool=DATABASE_POOL)}
 
-# Celery: it distributes Batch ids. The database decides what is due, when, and what came of it.
+# Celery distributes Batch ids. The database decides what is due and records the outcome.
 BROKER_URLS = environment.broker_urls(
     from_environment(
         "BROKER_URL", "amqp://user:password@host:5672/vhost", f"filesystem://{VAR / 'broker'}"
@@ -131,7 +131,7 @@ CELERY_RESULT_BACKEND = "django-db"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 
-# Mail: what the processes of Moa are told about mail stands under this heading.
+# Mail: everything about mail is under this heading.
 OUTBOX, DIRECT = "mail.backends.OutboxBackend", "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_URL = from_environment(
     "EMAIL_URL", "smtp://host:port, smtp+tls://user:password@host:587", "smtp://127.0.0.1:1025"
@@ -142,14 +142,14 @@ MAIL_TRANSPORTS = from_urls(
     backend=env.str("MAIL_BACKEND", default=""),
 )
 DEFAULT_FROM_EMAIL = from_environment(
-    "DEFAULT_FROM_EMAIL", "the address mails come from", "모아 구독 <no-reply@moa.example>"
+    "DEFAULT_FROM_EMAIL", "the sender's address of mails", "모아 구독 <no-reply@moa.example>"
 )
 SERVER_EMAIL: str = env.str("SERVER_EMAIL", default=DEFAULT_FROM_EMAIL)
 MAIL_CONTENT_LIMIT: int
 vars().update(mail.conf.from_environ(os.environ))
 
-# Django's own mail goes through the outbox, but for the error mails of the logging system: their
-# row would roll back with the request that they report. They go out directly.
+# Django's own mail goes through the outbox, except for the logging system's error mails: their row
+# would roll back with the request that they report, so they are sent directly.
 admins: list[str] = env.list("ADMINS", default=[])
 server = SmtpServer.parse(EMAIL_URL, name="EMAIL_URL")
 if django.VERSION >= (6, 1):
@@ -185,7 +185,7 @@ REST_FRAMEWORK = {
 REST_KNOX = {"TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Moa",
-    "DESCRIPTION": "Subscription commerce whose mail is never lost.",
+    "DESCRIPTION": "A subscription shop that never loses a mail.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
@@ -199,7 +199,7 @@ PUBLIC_URL: str = env.str("PUBLIC_URL", default="")
 PAYMENT_SANDBOX: bool = env.bool("PAYMENT_SANDBOX", default=DEBUG)
 PAYMENT_WEBHOOK_SECRETS: list[str] = env.list("PAYMENT_WEBHOOK_SECRETS", default=[])
 
-# Security, where it is not Django's default. The proxy in front speaks TLS unless it is told off.
+# Security, where it differs from Django's defaults. A proxy in front terminates TLS.
 SECURE_SSL_REDIRECT: bool = env.bool("SECURE_SSL_REDIRECT", default=not DEBUG)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS: int = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 31_536_000)

@@ -1,4 +1,4 @@
-"""Strict JSON: UTF-8 of bounded depth, made of what the database and a mail can hold."""
+"""Strict JSON: UTF-8 of bounded depth, with only what the database and a mail can store."""
 
 import json
 import math
@@ -10,7 +10,7 @@ DEEPEST = 50
 
 
 class JSONParser(parsers.JSONParser):
-    """DRF's JSON parser for requests that mean harm: they get a 400, never a 500."""
+    """DRF's JSON parser, hardened: a malicious request gets a 400, never a 500."""
 
     def parse(
         self,
@@ -18,7 +18,7 @@ class JSONParser(parsers.JSONParser):
         media_type: str | None = None,
         parser_context: Any = None,
     ) -> Any:
-        """The data of a request; raises ParseError with a code that says what is wrong."""
+        """The data of a request. Raises ParseError with a `code` for what is wrong."""
         try:
             data = json.loads(stream.read().decode(), parse_constant=_refuse_constant)
         except RecursionError:
@@ -47,15 +47,15 @@ def _check(data: Any) -> None:
 
 def _check_text(text: str) -> None:
     if "\0" in text:
-        raise _refused("null_character", "A string holds a NUL character.")
+        raise _refused("null_character", "A string contains a NUL character.")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise _refused("lone_surrogate", "A string holds half of a surrogate pair.") from None
+        raise _refused("lone_surrogate", "A string contains half of a surrogate pair.") from None
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _too_deep() -> exceptions.ParseError:

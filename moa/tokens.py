@@ -1,4 +1,4 @@
-"""Tokens: how a request to the API says who sends it."""
+"""Tokens: how a request to the API authenticates."""
 
 from django.utils import timezone
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
@@ -6,10 +6,10 @@ from knox.models import AuthToken
 
 
 class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
-    """Knox's, which looks at the token that came and not at all the others of its user."""
+    """Knox's, but checks only the token of the request, not all others of its user."""
 
     def _cleanup_token(self, auth_token: AuthToken) -> bool:
-        """Delete the token if its time is over; returns whether it was."""
+        """Delete the token if it has expired; return whether it had."""
         is_over = auth_token.expiry is not None and auth_token.expiry < timezone.now()
         if is_over:
             auth_token.delete()

@@ -1,4 +1,4 @@
-"""URLs: the admin, the API, and what machines ask."""
+"""URLs: the admin, the API, and the endpoints for monitoring."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path

@@ -1,4 +1,4 @@
-"""The inbox: what the catcher took, as a page of the admin."""
+"""The inbox: the caught mails as a page of the admin."""
 
 from typing import Any
 
@@ -16,19 +16,22 @@ from demo.catcher import inbox, reading
 from demo.catcher.models import CapturedMail, FaultRules
 
 RULES = [
-    ("bounce+550-5.1.1@…", _("refuses the recipient with that code, every time")),
-    ("defer+451@…", _("answers that code for the first 2 tries, then accepts; +5 for 5 tries")),
-    ("slow+421@…", _("the same, and hangs up after it: the server itself is busy")),
-    ("drop@…", _("hangs up after the dot without a reply, the first time; the mail is lost")),
-    ("drop+kept@…", _("the same, but the mail is kept; nobody can know")),
-    ("late+3@…", _("answers 3 seconds after the dot")),
+    ("bounce+550-5.1.1@…", _("always refuses the recipient with that code")),
+    (
+        "defer+451@…",
+        _("replies with that code to the first 2 attempts, then accepts; +5: 5 attempts"),
+    ),
+    ("slow+421@…", _("the same, then disconnects: the server itself is busy")),
+    ("drop@…", _("the first time, disconnects after the mail without a reply and drops it")),
+    ("drop+kept@…", _("the same, but keeps the mail; the sender cannot know")),
+    ("late+3@…", _("replies 3 seconds after the mail")),
 ]
 TABS = {"html": "HTML", "text": _("Text"), "headers": _("Headers"), "source": _("Source")}
 SOURCE_SHOWN = 200_000
 
 
 @admin.register(CapturedMail)
-class Inbox(admin.ModelAdmin):  # type: ignore[type-arg]  # its stubs only
+class Inbox(admin.ModelAdmin):  # type: ignore[type-arg]  # only in its stubs
     """Newest first, searched by recipient or subject; nothing in it can be edited."""
 
     actions = None
@@ -114,14 +117,14 @@ class Inbox(admin.ModelAdmin):  # type: ignore[type-arg]  # its stubs only
         return TemplateResponse(request, "admin/catcher/capturedmail/mail.html", context)
 
     def clear(self, request: HttpRequest) -> HttpResponse:
-        """Throw every caught mail away."""
+        """Delete every caught mail."""
         if self.has_delete_permission(request):
             count = CapturedMail.objects.all().delete()[0]
-            messages.success(request, _("%d mails were thrown away.") % count)
+            messages.success(request, _("%d mails deleted.") % count)
         return HttpResponseRedirect(reverse("admin:catcher_capturedmail_changelist"))
 
     def switch_rules(self, request: HttpRequest) -> HttpResponse:
-        """Follow the fault rules, or let every mail in: `followed` is `on` or `off`."""
+        """Switch the fault rules on or off: `followed` is `on` or `off`."""
         if self.has_delete_permission(request):
             FaultRules.follow(request.POST.get("followed") == "on")
         return HttpResponseRedirect(reverse("admin:catcher_capturedmail_changelist"))

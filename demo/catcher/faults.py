@@ -1,14 +1,14 @@
-"""Faults: what goes wrong for a mail is written in its address.
+"""Faults: the recipient's address determines what goes wrong with a mail.
 
-    bounce+550-5.1.1@…   refused at RCPT with that code and enhanced code, every time
-    defer+451@…          answered that 4xx for the first 2 tries, then accepted
-    defer+451-4.7.1+5@…  the same, for the first 5 tries
-    slow+421@…           as defer; after a 421 the server also hangs up (RFC 5321 §3.8)
-    drop@…               hangs up after the dot without a reply, the first time; the mail is lost
-    drop+kept@…          the same, but the mail is kept: what came of it, nobody can know
-    late+3@…             answers 3 seconds after the dot
+    bounce+550-5.1.1@…   always refused at RCPT with that code and enhanced code
+    defer+451@…          gets that 4xx at the first 2 attempts, then is accepted
+    defer+451-4.7.1+5@…  the same, for the first 5 attempts
+    slow+421@…           as defer; after a 421 the server also disconnects (RFC 5321 §3.8)
+    drop@…               the first time, disconnects after the end of data and drops the mail
+    drop+kept@…          the same, but the mail is kept: its sender cannot know
+    late+3@…             replies 3 seconds after the end of data
 
-Whatever stands after what a rule needs is free: `bounce+550-5.1.1+anna@…` is another mailbox.
+Anything may follow what a rule needs: `bounce+550-5.1.1+anna@…` is another mailbox.
 """
 
 import re
@@ -25,23 +25,23 @@ class Fault:
     """What goes wrong for one address."""
 
     reply: str = ""
-    """Said at RCPT instead of 250."""
+    """The reply at RCPT instead of 250."""
     hangs_up: bool = False
-    """The connection is closed: after the reply at RCPT or, without one, after the dot."""
+    """Whether the server disconnects, after its reply at RCPT or after the end of data."""
     keeps: bool = True
-    """Whether a mail is kept although its sender gets no reply."""
+    """Whether the mail is kept although its sender gets no reply."""
     seconds: int = 0
-    """How long the reply to the dot takes."""
+    """The delay of the reply to the end of data."""
     tries: int | None = None
-    """How many first tries it strikes; None is every try."""
+    """How many attempts it affects; None is all."""
 
     def strikes(self, tried: int) -> bool:
-        """Whether it strikes a try that `tried` others came before."""
+        """Whether it affects an attempt after `tried` earlier ones."""
         return self.tries is None or tried < self.tries
 
 
 def of(address: str) -> Fault | None:
-    """The fault that is written in an address, if there is one that makes sense."""
+    """The fault that an address names, or None if it names no valid one."""
     rule, *arguments = address.rpartition("@")[0].lower().split("+")
     if rule == "bounce":
         return _refused(arguments, "5", "550-5.1.1", "no such mailbox", tries=None)

@@ -1,4 +1,4 @@
-"""What the inbox gives out beside its pages: the list as JSON, an HTML body, a mail's source."""
+"""The inbox's other views: the list as JSON, an HTML body, a mail's source."""
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -10,7 +10,7 @@ from demo.catcher.models import CapturedMail
 
 MOST = 1000
 
-# What a stranger wrote is shown without scripts, forms, links that navigate, or anything loaded.
+# Untrusted content: no scripts, no forms, no navigation, nothing loaded.
 STRICT = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "form-action 'none'; frame-ancestors 'self'"
@@ -18,7 +18,7 @@ STRICT = (
 
 
 def listed(request: HttpRequest) -> HttpResponse:
-    """Caught mails in the order they came, after the id `after`, matching `q`, at most `limit`."""
+    """At most `limit` caught mails that match `q`, oldest first, after the id `after`."""
     _check(request)
     found = CapturedMail.objects.filter(pk__gt=_number(request, "after", 0))
     if query := request.GET.get("q"):
@@ -39,7 +39,7 @@ def html_body(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def source(request: HttpRequest, pk: int) -> HttpResponse:
-    """The bytes of a mail, as they came."""
+    """The bytes of a mail as received."""
     _check(request)
     disposition = f'attachment; filename="mail-{pk}.eml"'
     return HttpResponse(

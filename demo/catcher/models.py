@@ -1,4 +1,4 @@
-"""CapturedMail: a mail that the catcher took. FaultRules: whether addresses make it fail."""
+"""CapturedMail: a mail that was caught. FaultRules: whether addresses cause faults."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CapturedMail(models.Model):
-    """One mail as one envelope recipient got it."""
+    """One mail as received by one envelope recipient."""
 
     received_at = models.DateTimeField(_("received at"), db_default=Now())
     sender = models.CharField(_("envelope sender"), max_length=320, blank=True)
@@ -25,7 +25,7 @@ class CapturedMail(models.Model):
 
 
 class FaultRules(models.Model):
-    """The one row that says whether the fault rules of `demo.catcher.faults` are followed."""
+    """A single row: whether the rules of `demo.catcher.faults` are followed."""
 
     followed = models.BooleanField(default=True)
 
@@ -38,5 +38,5 @@ class FaultRules(models.Model):
 
     @classmethod
     def follow(cls, followed: bool) -> None:
-        """Switch the fault rules on or off, for mails from now on."""
+        """Switch the fault rules on or off."""
         cls.objects.update_or_create(pk=1, defaults={"followed": followed})

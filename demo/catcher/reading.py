@@ -1,4 +1,4 @@
-"""Reading: a caught mail as people want to see it, by the standard library's parser."""
+"""Reading: a caught mail in readable form, parsed with the standard library."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ LINK = re.compile(r"""<a\s[^>]*?href=["'](https?://[^"']+)["']""", re.IGNORECASE
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What a mail says."""
+    """The readable parts of a mail."""
 
     headers: list[tuple[str, str]]
     text: str
@@ -25,7 +25,7 @@ class Reading:
 
 
 def read(raw: bytes) -> Reading:
-    """Read a mail as far as it can be read; a part that is broken is shown as it stands."""
+    """Read a mail as far as possible; a malformed part is shown as it is."""
     mail = message_from_bytes(raw, policy=policy.default)
     html = _body(mail, "html")
     return Reading(
@@ -38,7 +38,7 @@ def read(raw: bytes) -> Reading:
 
 
 def subject(raw: bytes) -> str:
-    """The decoded Subject of a mail, or an empty text."""
+    """The decoded Subject of a mail, or an empty string."""
     return next((text for name, text in _headers(raw) if name.lower() == "subject"), "")
 
 
@@ -50,7 +50,7 @@ def _headers(raw: bytes) -> list[tuple[str, str]]:
 def _decoded(mail: EmailMessage, name: str, value: str) -> str:
     try:
         return str(mail.policy.header_fetch_parse(name, value))
-    except (ValueError, LookupError, AttributeError, TypeError):  # the parser trips over some
+    except (ValueError, LookupError, AttributeError, TypeError):  # the parser fails on some
         return value.encode("ascii", "replace").decode()
 
 
@@ -67,7 +67,7 @@ def _content(part: MIMEPart) -> str:
 
 
 def _with_images(html: str, mail: EmailMessage) -> str:
-    """The HTML with its inline images put in, as nothing may be loaded for it (RFC 2392)."""
+    """The HTML with its inline images embedded, as it may load nothing (RFC 2392)."""
     images = {
         str(part["Content-ID"]).strip(" <>"): part
         for part in mail.walk()

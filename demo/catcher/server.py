@@ -1,6 +1,6 @@
-"""The catcher's SMTP server: it takes every mail, keeps it, and shows it to nobody but the inbox.
+"""The catcher's SMTP server: it accepts every mail and keeps it for the inbox.
 
-A mail is answered 250 when its row is committed and not before.
+It replies 250 only once the row of the mail is committed.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from demo.catcher.models import CapturedMail, FaultRules
 LOOPBACK = "127.0.0.1"
 NOT_KEPT = "451 4.3.0 The inbox is busy, try again later"
 
-# aiosmtpd logs every peer and every refused line; logs carry no addresses here.
+# aiosmtpd logs every peer and every refused line; Moa's logs contain no addresses.
 logging.getLogger("mail.log").setLevel(logging.CRITICAL)
 
 
@@ -39,9 +39,9 @@ async def listen(port: int) -> asyncio.Server:
 
 
 class Catcher:
-    """What happens at the commands of an SMTP dialogue, over all connections.
+    """The handler of SMTP commands, shared by all connections.
 
-    The methods are called by aiosmtpd and bear the names it looks for.
+    aiosmtpd finds the methods by their names.
     """
 
     def __init__(self) -> None:
@@ -79,12 +79,12 @@ class Catcher:
         if not is_lost and not await sync_to_async(keep)(envelope):
             return NOT_KEPT
         if hangs_up:
-            hang_up(server)  # what is returned below is no longer written
+            hang_up(server)  # the reply below is no longer written
         await asyncio.sleep(max((fault.seconds for fault in struck), default=0))
         return "250 2.0.0 Caught"
 
     async def is_struck(self, address: str, fault: faults.Fault) -> bool:
-        """Whether the fault strikes this try. A try that is let through starts the count anew."""
+        """Whether the fault affects this attempt. A successful attempt resets the count."""
         tried = self.tried.pop(address, 0)
         if not fault.strikes(tried) or not await sync_to_async(FaultRules.are_followed)():
             return False
@@ -99,7 +99,7 @@ def hang_up(server: SMTP) -> None:
 
 
 def keep(envelope: Envelope) -> bool:
-    """Store a mail once for each of its envelope recipients; return whether it is stored."""
+    """Store a mail once per envelope recipient; return whether it was stored."""
     raw: Any = envelope.content
     mails = [
         CapturedMail(
@@ -114,6 +114,6 @@ def keep(envelope: Envelope) -> bool:
     try:
         CapturedMail.objects.bulk_create(mails)
     except DatabaseError:
-        connection.close()  # the next mail has a new one
+        connection.close()  # the next mail opens a new one
         return False
     return True

@@ -1,4 +1,4 @@
 """Sample data: sellers, products, terms and subscribers, some of whose mails fail on purpose.
 
-It may import the services and models of the apps.
+May import the services and models of the apps.
 """

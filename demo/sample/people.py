@@ -1,4 +1,4 @@
-"""People who do not exist: the n-th one is always the same."""
+"""Fictitious people: the n-th one is always the same."""
 
 SURNAMES = [
     "김",
@@ -73,7 +73,7 @@ def name(number: int) -> str:
 
 
 def address(number: int) -> str:
-    """The address of the n-th person, as it is stored; a few go wrong, as `demo.catcher.faults` says."""
+    """The address of the n-th person, as stored; a few cause faults (`demo.catcher.faults`)."""
     local = f"reader{number}"
     if number % 100 in REFUSED_OF_100:
         local = f"bounce+550-5.1.1+{number}"

@@ -1,16 +1,16 @@
-"""Two shops that do not exist, what they sell, and the terms they want to change."""
+"""Two fictitious shops, their products, and the changes of terms they have drafted."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A version that is drafted and waits to be published."""
+    """A drafted version of the terms, not yet published."""
 
     body: str
     reason: str
     days: int
-    """Takes effect so many days from now, well beyond the period of notice."""
+    """The number of days until it takes effect, well beyond the notice period."""
     is_unfavourable: bool = False
 
 

@@ -1,5 +1,5 @@
-"""The story: what Moa is for, walked from end to end over HTTP, commands and real mail.
+"""The story: Moa's purpose checked end to end over HTTP, commands and real mail.
 
-`bin/up --check` tells it. It knows nothing of Moa's insides: it starts `manage.py up` as a
-person would, with the DATABASE_URL and BROKER_URL of the environment if they are set.
+`bin/up --check` runs it. It uses none of Moa's internals: it starts `manage.py up` as a person
+would, with DATABASE_URL and BROKER_URL from the environment if they are set.
 """

@@ -1,4 +1,4 @@
-"""Check: tell the story step by step, and say of each whether it held."""
+"""Check: run the story step by step and report whether each step passed."""
 
 import sys
 import time
@@ -37,9 +37,9 @@ COLUMNS = "{mark} {step:<54} {expected:<47} {seen:<47} {seconds}"
 
 
 def check(*, subscribers: int = 500, output: TextIO = sys.stdout) -> bool:
-    """Start Moa on free ports and an empty folder, tell the whole story; whether all held.
+    """Start Moa on free ports in an empty folder and run the story; return whether all passed.
 
-    The folder is removed, unless something did not hold.
+    The folder is removed unless a step failed.
     """
     table = Table(output)
     moa = Running(subscribers=subscribers)
@@ -65,17 +65,17 @@ def start(moa: Running) -> Seen:
 
 
 def end(moa: Running) -> Seen:
-    """Ctrl-C ends all"""
+    """Ctrl-C stops everything"""
     code = moa.stop()
     listening = settle(moa.is_listening, False, seconds=5)
     return (
-        {"exit code": 0, "ports still taken": False},
-        {"exit code": code, "ports still taken": listening},
+        {"exit code": 0, "ports still in use": False},
+        {"exit code": code, "ports still in use": listening},
     )
 
 
 class Table:
-    """The steps as they are done: what was expected, what was seen."""
+    """The steps as they run: what was expected, and what was seen."""
 
     def __init__(self, output: TextIO) -> None:
         self.output = output
@@ -85,7 +85,7 @@ class Table:
         self._write(mark=" ", step="step", expected="expected", seen="seen", seconds="")
 
     def run(self, step: Callable[[Subject], Seen], subject: Subject) -> None:
-        """Do one step and write its line; what it raises is passed on after that."""
+        """Run one step, write its line, and pass on what it raises."""
         began = time.monotonic()
         expected: object = ""
         try:
@@ -106,13 +106,15 @@ class Table:
             )
 
     def close(self, moa: Running) -> None:
-        """Write the sum, and remove the folder if all held."""
+        """Write the result, and remove the folder if all steps passed."""
         seconds = time.monotonic() - self.began
         if self.failures:
-            self.output.write(f"\nNot all of it held. What there is lies in {moa.folder}\n")
+            self.output.write(
+                f"\n{self.failures} of {self.done} steps failed. The data is in {moa.folder}\n"
+            )
             return
         moa.forget()
-        self.output.write(f"\nAll {self.done} steps held, in {seconds:.0f} s.\n")
+        self.output.write(f"\nAll {self.done} steps passed in {seconds:.0f} s.\n")
 
     def _write(self, **cells: str) -> None:
         self.output.write(COLUMNS.format(**cells).rstrip() + "\n")
@@ -120,7 +122,7 @@ class Table:
 
 
 def shown(value: object) -> str:
-    """A value as a person reads it, in one line."""
+    """A value in readable form, on one line."""
     if isinstance(value, dict):
         return ", ".join(f"{key}: {shown(value[key])}" for key in sorted(value))
     if isinstance(value, tuple | list):

@@ -1,4 +1,4 @@
-"""The first half of the story: terms change, every subscriber is told, the refused again."""
+"""The first half of the story: terms change, subscribers are notified, failures resent."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ Seen = tuple[object, object]
 
 Step = Callable[[Scene], Seen]
 
-UNTIL_RETRIED = 150  # seconds; the first retry is a minute away
+UNTIL_RETRIED = 150  # seconds; the first retry is after a minute
 CHANGED, MARKED = "【6시 30분】", ">6시 30분</ins>"
 
 
@@ -42,7 +42,7 @@ def publish(scene: Scene) -> Seen:
 
 
 def tell(scene: Scene) -> Seen:
-    """Every subscriber is told; the API shows it"""
+    """Every subscriber is notified; the API shows it"""
     sent = scene.subscribers - scene.refused - scene.deferred
     wanted = dict_of(sent=sent, failed=scene.refused, queued=scene.deferred)
     return wanted, settle(lambda: scene.counts(scene.notice), wanted, seconds=120)
@@ -68,7 +68,7 @@ def read_notice(scene: Scene) -> Seen:
 
 
 def show_refused(scene: Scene) -> Seen:
-    """The refused: failed, with the server's reply"""
+    """Refused mails: failed, with the server's reply"""
     failed = scene.visitor.pages(f"{scene.notice}deliveries/?state=failed&page_size=500")
     replies = Counter(f"{row['code']} {row['enhanced']}" for row in failed)
     return {"550 5.1.1": scene.refused}, dict(replies)
@@ -126,7 +126,7 @@ def once(count: int) -> str:
 
 
 def said(copies: Counter[int]) -> str:
-    """How many addresses have it how often."""
+    """How many addresses got it how many times."""
     return "; ".join(
         f"{count:,} addresses, {times} time{'s' * (times > 1)} each"
         for times, count in sorted(copies.items())

@@ -1,4 +1,4 @@
-"""The other half: a payment completes, the buyer gets a receipt; and a mail that is a secret."""
+"""The second half: a payment completes, the buyer gets a receipt; and a secret mail."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ def receive_receipt(scene: Scene) -> Seen:
 
 
 def pay_again(scene: Scene) -> Seen:
-    """Confirm once more: the same answer, no second one"""
+    """Confirm again: same response, no second receipt"""
     state = confirm(scene, scene.payment, "sandbox_story")["state"]
     return (
         {"state": "paid", "receipts": 1},
@@ -53,13 +53,13 @@ def tell_twice(scene: Scene) -> Seen:
     receipts = settle(lambda: len(scene.inbox(buyer)), 1)
     state = scene.visitor.api(opened["url"])["state"]
     return (
-        {"answers": [200, 200], "state": "paid", "receipts": 1},
-        {"answers": statuses, "state": state, "receipts": receipts},
+        {"responses": [200, 200], "state": "paid", "receipts": 1},
+        {"responses": statuses, "state": state, "receipts": receipts},
     )
 
 
 def be_unsure(scene: Scene) -> Seen:
-    """A reply is lost: sent once more, same Message-ID"""
+    """A lost reply: resent once, same Message-ID"""
     payment = open_payment(scene, UNSURE)["url"]
     confirm(scene, payment, "sandbox_unsure")
     settle(lambda: len(scene.inbox(UNSURE)), 2)
@@ -79,11 +79,11 @@ def reset_password(scene: Scene) -> Seen:
     settle(lambda: len(scene.inbox(ADMIN)), 1)
     links = [LINK.search(body(scene.read(mail), "plain")) for mail in scene.inbox(ADMIN)]
     answers = [anybody.get(link[0]).status if link else None for link in links]
-    return {"link answers": [200]}, {"link answers": answers}
+    return {"link responses": [200]}, {"link responses": answers}
 
 
 def erase_secret(scene: Scene) -> Seen:
-    """What it said is erased from the outbox"""
+    """Its content is erased from the outbox"""
 
     def erased() -> dict[str, object]:
         (message,) = scene.visitor.pages("/api/messages/?kind=mail.secret")
@@ -123,7 +123,7 @@ def confirm(scene: Scene, payment: str, key: str) -> dict[str, Any]:
 
 
 def signed_event(scene: Scene, payment: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """A webhook as a provider sends it, signed as Standard Webhooks says."""
+    """A webhook as a provider sends it, signed according to Standard Webhooks."""
     data = {
         "order_number": payment["order_number"],
         "payment_key": "sandbox_webhook",

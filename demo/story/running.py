@@ -1,4 +1,4 @@
-"""Running: Moa itself, started as a person would start it, in a folder of its own."""
+"""Running: Moa, started as a person would start it, in a temporary folder."""
 
 import json
 import os
@@ -19,16 +19,16 @@ UNTIL_UP = 240  # seconds
 UNTIL_DOWN = 15
 LAST_LINES = 40
 
-# What could send mail to somewhere real, or change the story.
+# These could send mail to real servers, or change the story.
 FORGOTTEN = ["EMAIL_URL", "EMAIL_URL_BULK", "MAIL_BACKEND", "MAIL_RATE", "MAIL_REDIRECT_TO"]
 
 
 class NotUp(RuntimeError):
-    """It did not come up, or a command failed; the text has what it printed."""
+    """Moa did not start, or a command failed; the message has the output."""
 
 
 class Running:
-    """`manage.py up` on free ports, with data of its own."""
+    """`manage.py up` on free ports, with its own data."""
 
     def __init__(self, *, subscribers: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="moa-check-"))
@@ -60,7 +60,7 @@ class Running:
             )
 
     def wait_until_up(self) -> None:
-        """Return when it says that it is up; raises NotUp."""
+        """Return once it reports that it is up; raises NotUp."""
         deadline = time.monotonic() + UNTIL_UP
         while "Moa is up" not in self.log.read_text(errors="replace"):
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -68,7 +68,7 @@ class Running:
             time.sleep(0.1)
 
     def command(self, *arguments: str) -> Any:
-        """What a management command answers with `--json`; raises NotUp when it fails."""
+        """The `--json` output of a management command; raises NotUp if it fails."""
         done = subprocess.run(  # noqa: S603
             manage(*arguments, "--json"),
             env=self.environ,
@@ -81,18 +81,18 @@ class Running:
         return json.loads(done.stdout)
 
     def stop(self) -> int | None:
-        """Ask it to end as Ctrl-C does; return its exit code, None if it had to be killed."""
+        """Stop it as Ctrl-C does; return its exit code, or None if it had to be killed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
             return self.process.wait(UNTIL_DOWN)
         except subprocess.TimeoutExpired:
-            self.process.kill()  # its children end with it, where the system can do that
+            self.process.kill()  # its children end with it where the system supports that
             self.process.wait()
             return None
 
     def is_listening(self) -> bool:
-        """Whether the web server or the catcher still takes connections."""
+        """Whether the web server or the catcher still accepts connections."""
         return any(listens(port) for port in (self.port, self.smtp_port))
 
     def last_lines(self) -> str:

@@ -1,4 +1,4 @@
-"""Scene: what the steps of the story share."""
+"""Scene: the state that the steps of the story share."""
 
 import json
 import time
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 @dataclass
 class Scene:
-    """Moa running, a visitor, and what they remember."""
+    """A running Moa, a visitor, and what later steps need."""
 
     moa: Running
     subscribers: int
@@ -42,12 +42,12 @@ class Scene:
         self.deferred = sum(address.startswith("defer+") for address in addresses)
 
     def counts(self, message: str) -> dict[str, int]:
-        """The Deliveries of a Message by state, those there are."""
+        """The nonzero counts of a Message's Deliveries by state."""
         counts: dict[str, int] = self.visitor.api(message)["counts"]
         return {state: count for state, count in counts.items() if count}
 
     def inbox(self, query: str) -> list[dict[str, Any]]:
-        """The caught mails to an address, or with a subject."""
+        """The caught mails to an address or with a subject."""
         mails: list[dict[str, Any]] = []
         while True:
             asked = urlencode({"q": query, "after": mails[-1]["id"] if mails else 0})
@@ -57,7 +57,7 @@ class Scene:
             mails += page
 
     def copies(self, message: str) -> Counter[int]:
-        """How many addresses got a Message how often."""
+        """How many addresses got a Message how many times."""
         subject = self.visitor.api(message)["subject"]
         times = Counter(mail["recipient"] for mail in self.inbox(subject))
         return Counter(times.values())
@@ -75,7 +75,7 @@ def body(mail: EmailMessage, subtype: str) -> str:
 
 
 def settle(read: Callable[[], Value], wanted: Value, *, seconds: float = 60) -> Value:
-    """Read again and again until it is as wanted, or the time is up; return what was read last."""
+    """Poll until the value is as wanted or time is up; return the last value."""
     deadline = time.monotonic() + seconds
     while (seen := read()) != wanted and time.monotonic() < deadline:
         time.sleep(LOOK_EVERY)
@@ -83,7 +83,7 @@ def settle(read: Callable[[], Value], wanted: Value, *, seconds: float = 60) -> 
 
 
 def when_still(read: Callable[[], Value], *, seconds: float = 60) -> Value:
-    """Read again and again until it has not changed for a while; return it."""
+    """Poll until the value has not changed for a while; return it."""
     deadline = time.monotonic() + seconds
     seen, since = read(), time.monotonic()
     while time.monotonic() - since < STILL and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Visitor: a person with a browser and a program with a token, by the standard library."""
+"""Visitor: a browser session and an API client with a token, by the standard library."""
 
 import json
 import re
@@ -16,7 +16,7 @@ CSRF_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What came back, after any redirects."""
+    """The response after any redirects."""
 
     status: int
     url: str
@@ -28,7 +28,7 @@ class Page:
 
 
 class Visitor:
-    """Visits one site; keeps its cookies and, once it has asked for one, its token."""
+    """A client of one site; keeps its cookies and, after a login, its token."""
 
     def __init__(self, site: str) -> None:
         self.site = site
@@ -41,7 +41,7 @@ class Visitor:
         return self._open(Request(urljoin(self.site, path)))  # noqa: S310
 
     def submit(self, path: str, page: str = "", **fields: str) -> Page:
-        """Fill in the form that stands on a page, the same one if none is named, and send it."""
+        """Submit the form on `page`, by default the page at `path`."""
         found = CSRF_FIELD.search(self.get(page or path).text)
         if not found:
             raise LookupError(f"there is no form on {page or path}")
@@ -50,23 +50,23 @@ class Visitor:
         return self._open(Request(url, form, {"Referer": url}))  # noqa: S310
 
     def log_in_to_api(self, name: str, password: str) -> None:
-        """Ask for a token, by HTTP Basic."""
+        """Get a token, with HTTP Basic."""
         basic = b64encode(f"{name}:{password}".encode()).decode()
         url = urljoin(self.site, "/api/auth/login/")
         page = self._open(Request(url, b"", {"Authorization": f"Basic {basic}"}))  # noqa: S310
         self.token = json.loads(page.content)["token"]
 
     def api(self, path: str, body: object = None) -> Any:
-        """GET, or POST a body, as the holder of the token; a refusal raises RuntimeError."""
+        """GET, or POST a body, with the token; raises RuntimeError for a status from 400."""
         headers = {"Authorization": f"Token {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         page = self._open(Request(urljoin(self.site, path), data, headers))  # noqa: S310
         if page.status >= 400:
-            raise RuntimeError(f"{path} answered {page.status}: {page.text[:200]}")
+            raise RuntimeError(f"{path} returned {page.status}: {page.text[:200]}")
         return json.loads(page.content)
 
     def pages(self, path: str) -> list[Any]:
-        """All the results of a list of the API."""
+        """All results of a list of the API."""
         results: list[Any] = []
         following: str | None = path
         while following:
@@ -76,7 +76,7 @@ class Visitor:
         return results
 
     def post_raw(self, path: str, body: bytes, headers: dict[str, str]) -> int:
-        """Post these very bytes; return the status."""
+        """Post exactly these bytes; return the status."""
         return self._open(Request(urljoin(self.site, path), body, headers)).status  # noqa: S310
 
     def _open(self, request: Request) -> Page:

@@ -1,4 +1,7 @@
-"""The admin of the mail app: history to read, and a few verbs to steer by."""
+"""The admin of the mail app: history to read, and the actions on it.
+
+Imports `operations`, `content`, `models` and `outbox`; no other package of mail imports it.
+"""
 
 from mail.admin import batches, deliveries, messages, transports
 

@@ -1,4 +1,4 @@
-"""Batches, Attempts and Broadcasts in the admin: the machinery, to read."""
+"""Batches, Attempts and Broadcasts in the admin, read-only."""
 
 from typing import Any
 
@@ -14,15 +14,15 @@ from mail.models import Attempt, Batch, Broadcast
 
 
 class OpenFilter(admin.SimpleListFilter):
-    """Batches by where they are."""
+    """Batches that wait, are claimed, or are closed."""
 
-    title = gettext_lazy("where")
+    title = gettext_lazy("state")
     parameter_name = "where"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
-            ("waiting", gettext_lazy("waits for a worker")),
-            ("claimed", gettext_lazy("in a worker's hands")),
+            ("waiting", gettext_lazy("waiting for a worker")),
+            ("claimed", gettext_lazy("claimed by a worker")),
             ("closed", gettext_lazy("closed")),
         ]
 
@@ -39,7 +39,7 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Batch)
 class BatchAdmin(HistoryAdmin):
-    """What was bound together, which worker had it and when."""
+    """What was bound together, and which worker claimed it when."""
 
     list_display = (
         "id",
@@ -65,7 +65,7 @@ class BatchAdmin(HistoryAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(HistoryAdmin):
-    """The tries that did not end in `sent`, over all Deliveries."""
+    """The attempts that did not end in `sent`, of all Deliveries."""
 
     list_display = (
         "ended_at",
@@ -83,7 +83,7 @@ class AttemptAdmin(HistoryAdmin):
 
 @admin.register(Broadcast)
 class BroadcastAdmin(HistoryAdmin):
-    """Whom broadcasts go to, and how far their recipients are recorded."""
+    """Whom each broadcast goes to, and how many of its recipients are recorded."""
 
     list_display = ("audience", "message_link", "bar", "moment", "expanded_at")
     list_filter = ("audience",)

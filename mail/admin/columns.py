@@ -32,7 +32,7 @@ class MessageColumns:
 
     @admin.display(description=gettext_lazy("not sent"))
     def trouble(self, message: Message) -> SafeString | str:
-        """The states that want a look, and how many are in each."""
+        """The states that need attention, each with its count."""
         return _states(message, (Delivery.State.FAILED, Delivery.State.UNCERTAIN)) or NOTHING
 
     @admin.display(description=gettext_lazy("by state"))
@@ -45,7 +45,7 @@ class MessageColumns:
             return _("cancelled")
         if message.paused_at:
             return _("paused")
-        return _("settled") if progress(message) == 1 else _("under way")
+        return _("settled") if progress(message) == 1 else _("in progress")
 
     @admin.display(description=gettext_lazy("text"))
     def text_body(self, message: Message) -> SafeString | str:
@@ -55,7 +55,7 @@ class MessageColumns:
 
     @admin.display(description="HTML")
     def html_body(self, message: Message) -> SafeString | str:
-        """The HTML in a frame that runs nothing and loads nothing."""
+        """The HTML in a sandboxed frame that runs and loads nothing."""
         if hidden := _hidden(message):
             return hidden
         if not message.html:
@@ -73,7 +73,7 @@ class MessageColumns:
         source = _link("admin:mail_message_source", message.pk, _("download .eml"))
         if not message.personal:
             return source
-        label = _("the stored bytes, whose SHA-256 this is")
+        label = _("stored bytes (hashed below)")
         return format_html(
             "{} · {}", source, _link("admin:mail_message_stored", message.pk, label)
         )
@@ -85,7 +85,7 @@ class MessageColumns:
     @admin.display(description=gettext_lazy("content kept for"))
     def retention(self, message: Message) -> str:
         if message.keep_for is None:
-            return _("ever")
+            return _("indefinitely")
         return _duration(message.keep_for) if message.keep_for else _("until it is sent")
 
 
@@ -105,7 +105,7 @@ class DeliveryColumns:
 
     @admin.display(description=gettext_lazy("source"))
     def mail(self, delivery: Delivery) -> SafeString | str:
-        """The exact mail of this recipient."""
+        """The mail exactly as this recipient gets it."""
         if hidden := _hidden(delivery.message):
             return hidden
         return _link("admin:mail_delivery_source", delivery.pk, _("download .eml"))
@@ -114,11 +114,11 @@ class DeliveryColumns:
     def header_id(self, delivery: Delivery) -> str:
         return delivery.message_id_header
 
-    @admin.display(description=gettext_lazy("answer"))
-    def answer(self, delivery: Delivery) -> str:
-        """What the server said last, in short."""
-        said = f"{delivery.code} {delivery.enhanced} {delivery.reply}".split()
-        return Truncator(" ".join(said)).chars(80) or NOTHING
+    @admin.display(description=gettext_lazy("reply"))
+    def last_reply(self, delivery: Delivery) -> str:
+        """The server's last reply, shortened."""
+        reply = f"{delivery.code} {delivery.enhanced} {delivery.reply}".split()
+        return Truncator(" ".join(reply)).chars(80) or NOTHING
 
     @admin.display(description=gettext_lazy("settled or due"))
     def when(self, delivery: Delivery) -> datetime | None:
@@ -126,7 +126,7 @@ class DeliveryColumns:
 
 
 def progress_bar(message: Message) -> SafeString:
-    """How much is settled, drawn and in figures."""
+    """The settled share, as a bar and in figures."""
     share = progress(message)
     return format_html(
         '<progress value="{}" max="1" title="{}"></progress> <small>{} / {}</small>',
@@ -157,7 +157,7 @@ def _duration(time: timedelta) -> str:
 def _hidden(message: Message) -> str:
     if message.erased_at:
         return _("erased")
-    return _("for its recipient alone; erased once sent") if preview.is_secret(message) else ""
+    return _("only for its recipient; erased once sent") if preview.is_secret(message) else ""
 
 
 def _states(message: Message, states: Iterable[Delivery.State]) -> SafeString:

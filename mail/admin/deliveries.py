@@ -1,4 +1,4 @@
-"""Deliveries in the admin: who got what, what the server said, and what to do about it."""
+"""Deliveries in the admin: each recipient's copy, the server's reply, and the actions on it."""
 
 import re
 
@@ -22,7 +22,7 @@ OF_A_BROADCAST = re.compile(r"^<?([0-9a-f-]{36})\.(\d{1,18})@", re.IGNORECASE)
 
 
 class AttemptInline(Unwritable, admin.TabularInline):  # type: ignore[type-arg]
-    """The tries that did not end in `sent`."""
+    """The attempts that did not end in `sent`."""
 
     model = Attempt
     fields = (
@@ -40,9 +40,9 @@ class AttemptInline(Unwritable, admin.TabularInline):  # type: ignore[type-arg]
 
 @admin.register(Delivery)
 class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
-    """The list of recipients' copies, and the page of one."""
+    """The recipients' copies."""
 
-    list_display = ("address", "message_link", "shown_state", "answer", "attempts", "when")
+    list_display = ("address", "message_link", "shown_state", "last_reply", "attempts", "when")
     list_filter = (DeliveryStateFilter, MessageFilter, CodeFilter)
     list_select_related = ("message", "batch")
     search_fields = ("address",)
@@ -55,11 +55,11 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
             {"fields": ("address", "name", "message_link", "lane", "shown_state")},
         ),
         (
-            gettext_lazy("Answer"),
+            gettext_lazy("Reply"),
             {"fields": ("settled_at", "code", "enhanced", "reply", "host")},
         ),
         (
-            gettext_lazy("Tries"),
+            gettext_lazy("Attempts"),
             {"fields": ("attempts", "uncertainties", "due_at", "expires_at", "batch")},
         ),
         (gettext_lazy("Mail"), {"fields": ("header_id", "mail")}),
@@ -86,7 +86,7 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
         return queryset.filter(Q(address=term) | Q(address=_normalised(term))), False
 
     def buttons(self, obj: Delivery) -> list[Button]:
-        """The verbs that would change something."""
+        """The actions that would change something."""
         if obj.state == Delivery.State.FAILED:
             return [Button("resend_failed", _("Resend"))]
         if obj.state == Delivery.State.UNCERTAIN:
@@ -102,30 +102,30 @@ class DeliveryAdmin(DeliveryColumns, SharedHistoryAdmin):
     @admin.action(description=gettext_lazy("Resend failed"), permissions=["steer"])
     def resend_failed(self, request: HttpRequest, queryset: DeliveryQuerySet) -> None:
         count = actions.resend(_bare(queryset), by=request.user)
-        self.message_user(request, _("%(count)d are queued again.") % {"count": count})
+        self.message_user(request, _("%(count)d queued again.") % {"count": count})
 
     @admin.action(description=gettext_lazy("Resend held…"), permissions=["steer"])
     def resend_held(self, request: HttpRequest, queryset: DeliveryQuerySet) -> HttpResponse | None:
         if "sure" not in request.POST:
-            question = _("Resend what may have arrived? The recipient may get a second copy.")
+            question = _("Resend mails that may have arrived? Recipients may get a second copy.")
             return ask(self, request, queryset, action="resend_held", question=question)
         held = _bare(queryset).filter(state=Delivery.State.UNCERTAIN)
         count = actions.resend(held, by=request.user, include_uncertain=True)
-        self.message_user(request, _("%(count)d are queued again.") % {"count": count})
+        self.message_user(request, _("%(count)d queued again.") % {"count": count})
         return None
 
     @admin.action(description=gettext_lazy("Mark uncertain as sent…"), permissions=["steer"])
     def mark_sent(self, request: HttpRequest, queryset: DeliveryQuerySet) -> HttpResponse | None:
         if "sure" not in request.POST:
-            question = _("Mark as sent? Have evidence: nothing will be sent any more.")
+            question = _("Mark as sent? Only with evidence: nothing more will be sent.")
             return ask(self, request, queryset, action="mark_sent", question=question)
         count = actions.mark_sent(_bare(queryset), by=request.user)
-        self.message_user(request, _("%(count)d are marked as sent.") % {"count": count})
+        self.message_user(request, _("%(count)d marked as sent.") % {"count": count})
         return None
 
 
 def _bare(deliveries: DeliveryQuerySet) -> DeliveryQuerySet:
-    """The same rows without what the list reads beside them: they are about to be locked."""
+    """The same rows without the joins of the list, because they are about to be locked."""
     return deliveries.select_related(None).defer(None)
 
 

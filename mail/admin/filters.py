@@ -1,4 +1,4 @@
-"""Filters of the admin's lists; none of them reads a whole table for its choices."""
+"""Filters of the admin's lists; none reads a whole table to find its choices."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from mail.models import Delivery
 RECENT = 5000
 
 State = Delivery.State
-# In the words of the partial indexes, so that few among millions are found by them.
+# Written like the conditions of the partial indexes, so that the database uses them.
 IS_QUEUED = Q(state=State.QUEUED) & (
     Q(batch=None, paused=False) | Q(paused=True) | Q(batch__isnull=False)
 )
@@ -33,7 +33,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class MessageStateFilter(admin.SimpleListFilter):
-    """Messages that want a look."""
+    """Messages that need attention."""
 
     title = _("state")
     parameter_name = "state"
@@ -82,7 +82,7 @@ class DeliveryStateFilter(admin.SimpleListFilter):
 
 
 class CodeFilter(admin.SimpleListFilter):
-    """Deliveries in trouble, by a reply code that recent trouble has shown."""
+    """Failed and uncertain Deliveries, by one of the reply codes of recent ones."""
 
     title = _("code")
     parameter_name = "code"
@@ -119,6 +119,6 @@ class MessageFilter(admin.SimpleListFilter):
 
 
 def _messages(deliveries: Q) -> QuerySet[Any]:
-    """The ids of the Messages that have such Deliveries: no count on them is indexed, so that
-    the counts can change without a touch of any index."""
+    """The ids of the Messages that have such Deliveries. The counts of a Message have no index,
+    so that changing them updates none."""
     return Delivery.objects.filter(deliveries).order_by().values("message")

@@ -1,4 +1,4 @@
-"""History in the admin: rows that people read and steer, and never add, edit or delete."""
+"""History in the admin: rows that people read and act on, but never add, edit or delete."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from django.urls import reverse
 from mail.admin.long_list import LongListAdmin
 from mail.operations import access
 
-SHOWN = 10  # rows named in a question
+SHOWN = 10  # rows named on a confirmation page
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Button:
 
 
 class Unwritable:
-    """For an admin or an inline whose rows nobody writes by hand."""
+    """An admin or inline whose rows are never edited by hand."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -40,9 +40,9 @@ class Unwritable:
 
 
 class HistoryAdmin(Unwritable, LongListAdmin):
-    """A list and a page to read. What may be done is an action with the permission `steer`.
+    """A read-only list and page. Whatever can be done is an action with the permission `steer`.
 
-    Any app may derive from it: permissions, URLs and templates are those of its own model.
+    Any app may subclass it: permissions, URLs and templates are those of its own model.
     """
 
     ordering = ("-pk",)
@@ -52,17 +52,17 @@ class HistoryAdmin(Unwritable, LongListAdmin):
         css = {"all": ("mail/admin.css",)}
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
-        """What actions ask for: the model's change permission, in its only use."""
+        """What actions require: the model's change permission, which nothing else uses."""
         user: Any = request.user
         codename = get_permission_codename("change", self.opts)
         return bool(user.has_perm(f"{self.opts.app_label}.{codename}"))
 
     def buttons(self, obj: Any) -> list[Button]:
-        """The actions that make sense for this object now."""
+        """The actions that apply to this object now."""
         return []
 
     def title_of(self, obj: Any) -> str:
-        """What a question calls an object."""
+        """How a confirmation page names an object."""
         return str(obj)
 
     def url_of(self, view: str, *args: Any) -> str:
@@ -93,13 +93,13 @@ class HistoryAdmin(Unwritable, LongListAdmin):
 
 
 class SharedHistoryAdmin(HistoryAdmin):
-    """For what concerns sellers: their staff need no permission of Django's, and see their own."""
+    """For rows that sellers' staff may see too: without Django permissions they see their own."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever the admin lets in; which rows those are, the queryset says."""
+        """Everybody in the admin; the queryset limits the rows they see."""
         return True
 
     def has_steer_permission(self, request: HttpRequest) -> bool:
@@ -107,7 +107,7 @@ class SharedHistoryAdmin(HistoryAdmin):
 
 
 class ReasonForm(forms.Form):
-    """Why a person does it."""
+    """Why a person takes an action."""
 
     reason = forms.CharField(max_length=500, widget=forms.Textarea(attrs={"rows": 3}))
 
@@ -121,7 +121,7 @@ def ask(
     question: Any,
     form: forms.Form | None = None,
 ) -> TemplateResponse:
-    """The page that asks before an action is done to rows; it posts the action again, with `sure`."""
+    """The page that confirms an action on rows; it posts the action again, with `sure`."""
     shown = list(rows[: SHOWN + 1])
     on_page = "on_page" in request.POST
     selected = request.POST.getlist(ACTION_CHECKBOX_NAME)

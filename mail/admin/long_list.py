@@ -1,4 +1,4 @@
-"""Lists in the admin that may have millions of rows, whatever app they belong to."""
+"""Lists of the admin, in any app, that may have millions of rows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class LongList(ChangeList):
-    """The page of a list, with what its own pagination shows."""
+    """A change list with the page links of its own pagination."""
 
     def page_range(self) -> Iterator[str | int]:
         """The page numbers to link to, and an ellipsis where some are left out."""

@@ -1,4 +1,4 @@
-"""Messages in the admin: what was sent, how far it got, and the verbs to steer it."""
+"""Messages in the admin: what was sent, how far it got, and the actions on it."""
 
 import re
 from uuid import UUID
@@ -31,7 +31,7 @@ class BroadcastInline(Unwritable, admin.StackedInline):  # type: ignore[type-arg
 
 @admin.register(Message)
 class MessageAdmin(MessageColumns, SharedHistoryAdmin):
-    """The list of what was sent, and the page of one Message."""
+    """What was sent."""
 
     list_display = (
         "title",
@@ -85,7 +85,7 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        """Exact matches, on unique columns: the uuid stands in each Message-ID that we made."""
+        """Exact matches on unique columns; every Message-ID made by Moa contains the uuid."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -99,7 +99,7 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
         return queryset.filter(found), False
 
     def buttons(self, obj: Message) -> list[Button]:
-        """The verbs that would change something."""
+        """The actions that would change something."""
         waits = obj.cancelled_at is None and progress(obj) < 1
         if waits and obj.paused_at:
             verbs = [Button("resume", _("Resume")), Button("cancel", _("Cancel…"))]
@@ -115,7 +115,7 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
     def pause(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         for message in queryset:
             actions.pause(message, by=request.user)
-        self.message_user(request, _("Paused. What workers have in hand is finished."))
+        self.message_user(request, _("Paused. Mails already being sent will be finished."))
 
     @admin.action(description=gettext_lazy("Resume"), permissions=["steer"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
@@ -123,15 +123,15 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
             try:
                 actions.resume(message, by=request.user)
             except outbox.NotResumable:
-                text = _("“%(message)s” is cancelled and stays so.") % {"message": message}
-                self.message_user(request, text, "warning")
+                text = _("“%(message)s” is cancelled and cannot be resumed.")
+                self.message_user(request, text % {"message": message}, "warning")
             else:
-                self.message_user(request, _("“%(message)s” goes on.") % {"message": message})
+                self.message_user(request, _("“%(message)s” is resumed.") % {"message": message})
 
     @admin.action(description=gettext_lazy("Cancel…"), permissions=["steer"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Message]) -> HttpResponse | None:
         if "sure" not in request.POST:
-            question = _("Cancel for ever? What has not left yet will never be sent.")
+            question = _("Cancel permanently? Mails that have not left will never be sent.")
             return ask(self, request, queryset, action="cancel", question=question)
         for message in queryset:
             actions.cancel(message, by=request.user)
@@ -144,4 +144,4 @@ class MessageAdmin(MessageColumns, SharedHistoryAdmin):
             actions.resend(resend_filter.failed(message=message.pk), by=request.user)
             for message in queryset
         )
-        self.message_user(request, _("%(count)d are queued again.") % {"count": count})
+        self.message_user(request, _("%(count)d queued again.") % {"count": count})

@@ -1,4 +1,4 @@
-"""Previews: the content of a mail, served so that nothing in it can act."""
+"""Previews: the content of a mail, served so that nothing in it can run."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -37,7 +37,7 @@ def message_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
 
 
 def delivery_urls(model_admin: HistoryAdmin) -> list[URLPattern]:
-    """The exact mail of one recipient."""
+    """The mail exactly as one recipient gets it."""
 
     def exact(request: HttpRequest, pk: int) -> HttpResponse:
         visible = access.deliveries_visible_to(request.user)
@@ -56,8 +56,8 @@ def _readable(message: Message) -> Message:
 
 
 def _contained(response: HttpResponse) -> HttpResponse:
-    # Not by the `csp_override` of Django 6: in a project without Django's CSP middleware that does
-    # nothing, and what the mail holds could act. The middleware leaves a header that is there.
+    # Not with Django 6's `csp_override`: without Django's CSP middleware it does nothing, and what
+    # the mail contains could run. The middleware keeps a header that is already set.
     response["Content-Security-Policy"] = CONTAINED
     response["X-Frame-Options"] = "SAMEORIGIN"
     return response

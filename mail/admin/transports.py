@@ -1,4 +1,4 @@
-"""Transports in the admin: whether a lane sends, and the switch."""
+"""Transports in the admin: whether a lane sends, and the actions to hold and release it."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -34,7 +34,7 @@ class TransportAdmin(HistoryAdmin):
             question = _("Stop sending until somebody releases it?")
             return ask(self, request, queryset, action="hold", question=question, form=form)
         actions.stop_sending(queryset, reason=form.cleaned_data["reason"], by=request.user)
-        self.message_user(request, _("Stopped. What workers have in hand is finished."))
+        self.message_user(request, _("Stopped. Mails already being sent will be finished."))
         return None
 
     @admin.action(description=gettext_lazy("Send again"), permissions=["steer"])

@@ -1,4 +1,4 @@
-"""The HTTP API: Messages to look at and to steer, and the Deliveries of one. Needs DRF.
+"""The HTTP API: Messages to read and steer, and their Deliveries. Needs DRF.
 
-Imports `operations`, `models` and `outbox`; nothing of mail imports it.
+Imports `operations`, `models` and `outbox`; nothing in mail imports it.
 """

@@ -1,4 +1,4 @@
-"""Filters of the API's lists. A value that fits no filter is refused, not ignored."""
+"""Filters of the API's lists. An invalid value is refused, not ignored."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from mail.models.delivery import DeliveryQuerySet
 
 
 class Happened(django_filters.TypedChoiceFilter):  # type: ignore[misc]
-    """true: the time is set, false: it is not."""
+    """`true` if the time is set, `false` if it is not."""
 
     def __init__(self, field_name: str) -> None:
         super().__init__(

@@ -10,7 +10,7 @@ from mail.operations import access
 
 
 class MaySteer(BasePermission):
-    """Pause, resume, cancel, resend; a Message comes here only when the user may see it."""
+    """May pause, resume, cancel and resend; the view has already checked that they may see it."""
 
     def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
         return access.may_steer(request.user)

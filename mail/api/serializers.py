@@ -25,7 +25,7 @@ class CountsSerializer(serializers.Serializer[Message]):
 
 
 class UrlsSerializer(serializers.Serializer[dict[str, str]]):
-    """Where to go from a Message."""
+    """Links from a Message."""
 
     deliveries = serializers.URLField()
     pause = serializers.URLField()
@@ -74,7 +74,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
         read_only_fields: tuple[str, ...] = fields
 
     def get_progress(self, message: Message) -> float:
-        """The settled share, 0 to 1; 1 means that all recipients are known and none waits."""
+        """The settled share from 0 to 1; 1 means that all recipients are known and none waits."""
         return progress(message)
 
     def get_expanded(self, message: Message) -> bool:
@@ -91,7 +91,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
 
 
 class MessageDetailSerializer(MessageSerializer):
-    """A Message with the content that people read; null when it is secret or erased."""
+    """A Message with its text and HTML, which are null when secret or erased."""
 
     text = serializers.SerializerMethodField()
     html = serializers.SerializerMethodField()
@@ -108,7 +108,7 @@ class MessageDetailSerializer(MessageSerializer):
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
-    """One recipient's copy: its state and what the server said."""
+    """One recipient's copy: its state and the server's reply."""
 
     state = serializers.SerializerMethodField()
     message_id = serializers.CharField(source="message_id_header", help_text="The header.")
@@ -138,7 +138,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
 
 def shown_state(delivery: Delivery) -> str:
-    """The state, or `sending` while the Batch is claimed and open; wants `batch` selected."""
+    """The state, or `sending` while its Batch is claimed; needs select_related("batch")."""
     if delivery.state != Delivery.State.QUEUED or delivery.batch is None:
         return delivery.state
     claimed = delivery.batch.claimed_at is not None and delivery.batch.closed_at is None
@@ -160,7 +160,7 @@ class ResendSerializer(serializers.Serializer[dict[str, Any]]):
             unknown := self.initial_data.keys() - self.fields.keys()
         ):
             raise serializers.ValidationError(
-                {name: ["There is no such filter."] for name in sorted(unknown)}, code="unknown"
+                {name: ["Unknown filter."] for name in sorted(unknown)}, code="unknown"
             )
         return attrs
 

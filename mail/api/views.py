@@ -1,4 +1,4 @@
-"""Views: Messages to look at and to steer, and the Deliveries of one."""
+"""Views: Messages to read and steer, and their Deliveries."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ steers = action(detail=True, methods=["post"], permission_classes=[IsAuthenticat
 
 
 class MessageViewSet(ReadOnlyModelViewSet[Message]):
-    """The Messages that are the user's business."""
+    """The Messages that the user may see."""
 
     queryset = Message.objects.none()
     filterset_class = MessageFilter
@@ -46,25 +46,25 @@ class MessageViewSet(ReadOnlyModelViewSet[Message]):
     @extend_schema(request=None, responses={202: MessageSerializer})
     @steers
     def pause(self, request: Request, pk: int) -> Response:
-        """Stop sending; what a worker has in hand is finished."""
+        """Stop sending. Mails already being sent are finished."""
         return self._steer(actions.pause)
 
     @extend_schema(request=None, responses={202: MessageSerializer})
     @steers
     def resume(self, request: Request, pk: int) -> Response:
-        """Send on after a pause; 409 `not_resumable` when the message was cancelled."""
+        """Continue after a pause; 409 `not_resumable` if the message was cancelled."""
         return self._steer(actions.resume)
 
     @extend_schema(request=None, responses={202: MessageSerializer})
     @steers
     def cancel(self, request: Request, pk: int) -> Response:
-        """Never send what has not left yet."""
+        """Cancel what has not been sent yet, permanently."""
         return self._steer(actions.cancel)
 
     @extend_schema(request=ResendSerializer, responses=ResentSerializer)
     @steers
     def resend(self, request: Request, pk: int) -> Response:
-        """Queue the failed deliveries again, each once; asked again, it finds none to queue."""
+        """Queue the failed deliveries again. A repeated request finds none left to queue."""
         message = self.get_object()
         asked = ResendSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
@@ -80,7 +80,7 @@ class MessageViewSet(ReadOnlyModelViewSet[Message]):
 
 
 class DeliveryList(ListAPIView[Delivery]):
-    """The Deliveries of a Message; `sending` is shown while a worker has one in hand."""
+    """The Deliveries of a Message. One that a worker is sending has the state `sending`."""
 
     queryset = Delivery.objects.none()
     serializer_class = DeliverySerializer

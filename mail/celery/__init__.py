@@ -1,6 +1,7 @@
-"""How a Celery app of any project carries mail: the queues, and what a worker needs.
+"""The Celery wiring for any project: the mail queues, and what a worker needs.
 
-A project calls `configure(app)` below the lines that make its app, see docs/standalone.md.
+A project calls `configure(app)` right after creating its app, see docs/standalone.md. This package
+imports nothing else of `mail`.
 """
 
 from typing import Any
@@ -13,10 +14,10 @@ from mail.celery.queues import QUEUES
 
 
 def configure(app: Celery) -> None:
-    """Let an app carry mail, beside its own tasks. Call it once, where the app is made.
+    """Set an app up to carry mail beside its own tasks. Call it once, where the app is created.
 
-    The app gets the queues of the lanes. Its other settings stay as the project chose them; what
-    the project left open is set as a mail worker needs it, see `mail.celery.defaults`.
+    The app gets the queues of the lanes. Settings that the project chose stay; those it left
+    unset get the values of `mail.celery.defaults`.
     """
     app.on_after_configure.connect(_complete)
     signals.connect()
@@ -28,7 +29,7 @@ def is_configured(app: Celery) -> bool:
 
 
 def _complete(sender: Celery, **_: Any) -> None:
-    """Complete the settings of an app as soon as it has read them."""
+    """Fill in the settings of an app as soon as it has read them."""
     conf: Any = sender.conf
     for name, value in defaults.of(conf.broker_url).items():
         if not conf.value_set_for(name):
@@ -37,7 +38,7 @@ def _complete(sender: Celery, **_: Any) -> None:
 
 
 def _queues_of_the_project(conf: Any) -> list[Queue]:
-    """Its own queues. Without any, Celery would still consume the default one; so name it."""
+    """Its own queues; without any, the default queue, which Celery then consumes."""
     lanes = {queue.name for queue in QUEUES}
     found = list(conf.task_queues or ())
     if not found and conf.task_default_queue not in lanes:

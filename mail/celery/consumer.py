@@ -1,7 +1,7 @@
-"""The consumer of a mail worker, so that a plain `celery worker` is right.
+"""The consumer of a mail worker, so that `celery worker` needs no further options.
 
-It leans on what Celery does not promise: the names of the consumer's steps, its constructor and
-`ensure_connected`. Nothing else of Moa does.
+It relies on Celery internals: the names of the consumer's steps, its constructor and
+`ensure_connected`. No other module does.
 """
 
 from functools import partial
@@ -16,8 +16,8 @@ WITHOUT = {"without_gossip": True, "without_mingle": True, "without_heartbeat": 
 class Consumer(CeleryConsumer):
     """Celery's consumer without the steps that a mail worker does not need and that can hang.
 
-    Gossip, mingle and event heartbeats let workers talk to each other through the broker; against
-    a frozen broker node their second connection never closes. Delayed delivery is for countdowns
+    Gossip, mingle and event heartbeats let workers talk to each other through the broker; if a
+    broker node freezes, their second connection never closes. Delayed delivery is for countdowns
     and ETAs, of which Moa publishes none (the retry clock is `due_at`); no setting turns it off.
     """
 
@@ -33,10 +33,10 @@ class Consumer(CeleryConsumer):
         super().__init__(*args, worker_options=options, **kwargs)  # type: ignore[misc]
 
     def ensure_connected(self, conn: Any) -> Any:
-        """Connect, however long it takes, with a try every few seconds.
+        """Connect, retrying every few seconds for as long as it takes.
 
-        Celery waits two seconds longer after each try, up to half a minute: a worker would come
-        back long after the broker has. There is no setting for it.
+        Celery waits two seconds longer after each try, up to half a minute, so a worker would
+        come back long after the broker. There is no setting for it.
         """
         conn.ensure_connection = partial(conn.ensure_connection, **RECONNECT)
         return super().ensure_connected(conn)

@@ -1,4 +1,4 @@
-"""Celery's settings as a mail worker needs them, wherever the project has not chosen its own."""
+"""The Celery settings that a mail worker needs, for all that the project leaves unset."""
 
 from pathlib import Path
 from typing import Any
@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 WORKER: dict[str, Any] = {
     "worker_consumer": "mail.celery.consumer:Consumer",
-    # A slot holds one Batch; the others stay at the broker, for whoever is free first.
+    # A slot holds one Batch; the others stay in the queue for the next free slot.
     "worker_prefetch_multiplier": 1,
     "worker_enable_remote_control": False,
     "worker_send_task_events": False,
-    # A Batch in hand outlives the broker: its results go to the database.
+    # A claimed Batch is finished without the broker: its results go to the database.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
-    # Tasks; without it Celery's Django integration connects anew for each.
+    # Tasks per connection; by default Celery's Django integration reconnects for each task.
     "CELERY_DB_REUSE_MAX": 10_000,
 }
 AMQP: dict[str, Any] = {
@@ -32,7 +32,7 @@ FILES = "filesystem://"
 
 
 def of(broker_url: str | list[str] | None) -> dict[str, Any]:
-    """The defaults for a broker. For `filesystem:///folder` the folder is made if it is missing."""
+    """The defaults for a broker. For `filesystem:///folder` a missing folder is created."""
     url = broker_url if isinstance(broker_url, str) else (broker_url or [""])[0]
     if url.startswith(FILES):
         return WORKER | AMQP | {"broker_transport_options": _in_folder(Path(urlsplit(url).path))}
@@ -40,7 +40,7 @@ def of(broker_url: str | list[str] | None) -> dict[str, Any]:
 
 
 def _in_folder(folder: Path) -> dict[str, Any]:
-    """The embedded broker: kombu's transport that keeps each task as a file."""
+    """The embedded broker: kombu's transport that stores each task in a file."""
     queue, control = folder / "queue", folder / "control"
     for made in (queue, control):
         made.mkdir(parents=True, exist_ok=True)

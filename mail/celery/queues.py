@@ -1,7 +1,7 @@
-"""The AMQP topology: one direct exchange, a quorum queue per lane, and where dead tasks go.
+"""The AMQP topology: one direct exchange, a quorum queue per lane, and a dead-letter queue.
 
-A task carries the id of a Batch and nothing else; the database knows the rest. So a dead-lettered
-task is only a signal for operators: the relay dispatches its Batch again.
+A task carries the id of a Batch and nothing else; the rest is in the database. So a dead-lettered
+task is only a signal to operators: the relay dispatches its Batch again.
 """
 
 from typing import Any
@@ -28,12 +28,12 @@ DEAD_QUEUE = Queue("mail.dead", DEAD, routing_key=DEAD.name, queue_arguments=QUO
 
 
 class LaneQueue(Queue):
-    """A lane's queue. At an AMQP broker only the relay that leads makes it, by `establish`.
+    """A lane's queue. On an AMQP broker only the leading relay declares it, with `establish`.
 
-    Workers, which declare whatever they consume, make nothing. When several clients declare one
-    quorum queue at the same moment, RabbitMQ 3.10 can register it under two ids: after the next
-    crash of the node it has no leader, and whoever consumes it hangs. And a declaration waits for
-    every node of a cluster, for a frozen one, too.
+    Workers declare nothing, although Celery would have them declare what they consume. When
+    several clients declare one quorum queue at the same moment, RabbitMQ 3.10 can register it
+    under two ids: after the node's next crash it has no leader, and its consumers hang. Besides,
+    a declaration waits for every node of a cluster, even a frozen one.
     """
 
     def declare(self, nowait: bool = False, channel: Any = None) -> Any:
@@ -50,9 +50,9 @@ QUEUES = [lane_queue("mail.transactional"), lane_queue("mail.bulk")]
 
 
 def establish(connection: Any) -> None:
-    """Make the queues that are missing, first of all the place where dead tasks go.
+    """Declare the queues that are missing, the dead-letter queue first.
 
-    To a missing exchange nothing is dead-lettered, and at least once means: kept until it can.
+    While its exchange is missing, at-least-once dead-lettering keeps dead tasks in their queue.
     """
     speaks_amqp = isinstance(connection.transport, PyAmqp)
     for queue in (DEAD_QUEUE, *QUEUES):
@@ -61,7 +61,7 @@ def establish(connection: Any) -> None:
 
 
 def is_missing(queue: Queue, connection: Any) -> bool:
-    """Whether the broker has no such queue; costs a channel, which RabbitMQ closes to say so."""
+    """Whether the broker has no such queue; if so, RabbitMQ closes the channel of the question."""
     channel = connection.channel()
     try:
         channel.queue_declare(queue.name, passive=True)

@@ -1,4 +1,4 @@
-"""What a worker does around its start and its tasks."""
+"""What a worker does at its start and around each task."""
 
 import gc
 from typing import Any
@@ -9,7 +9,7 @@ from django.db import close_old_connections
 
 
 def connect() -> None:
-    """Let every worker of this process do so; calling it again changes nothing."""
+    """Connect the handlers; calling it again changes nothing."""
     worker_init.connect(refuse_bad_settings)
     task_prerun.connect(close_old)
     task_postrun.connect(close_old)
@@ -17,9 +17,9 @@ def connect() -> None:
 
 
 def refuse_bad_settings(**_: Any) -> None:
-    """End a worker that could not deliver, as management commands do; Celery ignores the checks.
+    """Stop a worker that could not deliver. Celery runs no system checks at its start.
 
-    Raises SystemExit with what is wrong and what to set.
+    Raises SystemExit with each error and its hint.
     """
     found = run_checks(tags=["mail"])
     serious = [one for one in found if one.is_serious() and not one.is_silenced()]
@@ -33,10 +33,10 @@ def close_old(**_: Any) -> None:
 
 
 def share_what_is_loaded(**_: Any) -> None:
-    """Let a new process of the pool share all code with its parent for good.
+    """Keep what is loaded before the fork in memory that the pool's processes share.
 
-    The garbage collector writes to every object that it looks at, and so would copy what was
-    loaded before the fork into each process, sooner or later.
+    The garbage collector writes to every object it visits, and so would sooner or later copy that
+    memory into each process.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""How fast mails may leave: MAIL_RATE."""
+"""The rate limit: MAIL_RATE."""
 
 import re
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """How fast mails may leave, over all workers together; None is unlimited."""
+    """The rate limit of all workers together; None means unlimited."""
 
     per_second: float | None = None
     per_day: int | None = None
 
     @classmethod
     def parse(cls, text: str, *, name: str) -> Self:
-        """Read `14/s`, `500/m` or `14/s,50000/d`; empty is unlimited. Raises ImproperlyConfigured."""
+        """Parse `14/s` or `14/s,50000/d`; empty is unlimited. Raises ImproperlyConfigured."""
         per_second: float | None = None
         per_day: int | None = None
         for part in filter(None, (part.strip() for part in text.split(","))):

@@ -1,7 +1,7 @@
-"""Readers of settings: each takes a value and its name, and returns what the code works with.
+"""Readers of settings: each takes a raw value and its name, and returns the value to use.
 
-All raise ImproperlyConfigured with a sentence that begins with the name. Numbers may be written as
-text, as an environment has them.
+All raise ImproperlyConfigured with a sentence that begins with the name. A number may be a string,
+as it is in an environment.
 """
 
 from collections.abc import Callable

@@ -9,11 +9,11 @@ Value = TypeVar("Value")
 
 
 class Setting(Generic[Value]):
-    """An attribute whose value Django's settings give under the same name, or the default.
+    """An attribute that reads the Django setting of the same name, or its default.
 
-    `read` turns what a settings module or an environment says into the value, and raises
-    ImproperlyConfigured. It is called with every access, so that settings overridden in a test
-    count at once; it has to be cheap. The default may be written as a project would write it.
+    `read` turns the raw value of a settings module or an environment into the value to use, or
+    raises ImproperlyConfigured. It runs on every access, so that a setting overridden in a test
+    takes effect at once; it has to be cheap. The default is a raw value too.
     """
 
     def __init__(self, read: Callable[[Any, str], Value], default: Any = None) -> None:
@@ -26,6 +26,6 @@ class Setting(Generic[Value]):
             self.default = self.read(self.default, name)
 
     def __get__(self, instance: object, owner: type | None = None) -> Value:
-        """The value. Raises ImproperlyConfigured when Django's settings give one of no use."""
+        """The value. Raises ImproperlyConfigured if the Django setting is invalid."""
         given = getattr(settings, self.name, None)
         return self.default if given is None else self.read(given, self.name)

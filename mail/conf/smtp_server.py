@@ -1,4 +1,4 @@
-"""Which SMTP server, and how to log in there."""
+"""An SMTP server and the login there."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,14 +30,14 @@ class SmtpServer:
 
     @cached_property
     def place(self) -> str:
-        """Host and port, as replies name the server."""
+        """Host and port, as recorded beside each reply."""
         return f"{self.host}:{self.port}"
 
     @classmethod
     def parse(cls, url: str, *, name: str) -> Self:
-        """Read `smtp://host:port`, `smtp+tls://user:pass@host:587` or `smtp+ssl://…`.
+        """Parse `smtp://host:port`, `smtp+tls://user:pass@host:587` or `smtp+ssl://…`.
 
-        Raises ImproperlyConfigured with the variable's `name`; never shows the password.
+        Raises ImproperlyConfigured, naming the variable `name` but never showing the password.
         """
         parts = urlsplit(url)
         if parts.scheme not in SCHEMES:
@@ -68,7 +68,7 @@ class SmtpServer:
         use_tls: bool = False,
         use_ssl: bool = False,
     ) -> Self:
-        """The server that OPTIONS describe, in the names of Django's SMTP backend."""
+        """The server that OPTIONS describe, named as for Django's SMTP backend."""
         return cls(
             host=host,
             port=port,

@@ -1,4 +1,4 @@
-"""MAIL_TRANSPORTS: what the mail of each lane leaves through.
+"""MAIL_TRANSPORTS: how the mail of each lane leaves.
 
 It has the shape of Django's MAILERS, with a lane in place of an alias:
 
@@ -7,9 +7,9 @@ It has the shape of Django's MAILERS, with a lane in place of an alias:
         "bulk": {"BACKEND": "anymail.backends.amazon_ses.EmailBackend", "OPTIONS": {}},
     }
 
-Without a BACKEND it is an SMTP server, spoken to by `mail.transport.smtp`; a BACKEND is any Django
-e-mail backend, and OPTIONS what its class takes. A server may also be written as a URL, and one
-URL may stand for both lanes.
+Without BACKEND it is an SMTP server, which `mail.transport.smtp` talks to. BACKEND names any
+Django e-mail backend, and OPTIONS are its arguments. A server may also be written as a URL, and
+one URL may stand for both lanes.
 """
 
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ HAS_MAILERS = django.VERSION >= (6, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """A Django e-mail backend by its path, and the options its class takes."""
+    """A Django e-mail backend: its path and the arguments of its class."""
 
     path: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 Destination = SmtpServer | Backend
-"""What a lane's mail leaves through."""
+"""How a lane's mail leaves."""
 
 
 class Transports(Setting[Mapping[str, Destination]]):
@@ -47,18 +47,18 @@ class Transports(Setting[Mapping[str, Destination]]):
         super().__init__(read)
 
     def __get__(self, instance: object, owner: type | None = None) -> Mapping[str, Destination]:
-        """The destination of each lane. Raises ImproperlyConfigured, without a password in it."""
+        """The destination of each lane. Raises ImproperlyConfigured, never showing a password."""
         given = getattr(settings, self.name, None)
         return dict.fromkeys(LANES, django_server()) if given is None else read(given, self.name)
 
 
 def read(value: Any, name: str) -> Mapping[str, Destination]:
-    """A destination for each lane; bulk mail shares the transactional one unless it has its own."""
+    """The destination of each lane; bulk shares the transactional one unless it has its own."""
     if not isinstance(value, Mapping):
         return dict.fromkeys(LANES, _destination(value, name))
     unknown = sorted(set(value) - set(LANES))
     if unknown or LANES[0] not in value:
-        raise ImproperlyConfigured(f"{name} names the lane transactional and, optionally, bulk.")
+        raise ImproperlyConfigured(f"{name} must have the key transactional and may have bulk.")
     given = {lane: value.get(lane) or value[LANES[0]] for lane in LANES}
     return {lane: _destination(one, f"{name}[{lane!r}]") for lane, one in given.items()}
 
@@ -78,10 +78,10 @@ def from_urls(*, url: str, bulk_url: str, backend: str) -> Mapping[str, Destinat
 
 
 def django_server() -> SmtpServer:
-    """The SMTP server that Django's own settings name: EMAIL_HOST and the others, or MAILERS.
+    """The SMTP server of Django's own settings: EMAIL_HOST and its companions, or MAILERS.
 
-    Of MAILERS it is the first with Django's SMTP backend. Raises ImproperlyConfigured if there is
-    none.
+    With MAILERS it is the first mailer of Django's SMTP backend. Raises ImproperlyConfigured if
+    there is none.
     """
     if not HAS_MAILERS or not hasattr(settings, "MAILERS"):
         return SmtpServer(
@@ -107,7 +107,7 @@ def _destination(value: Any, name: str) -> Destination:
         return SmtpServer.parse(value, name=name)
     if not isinstance(value, Mapping) or value.keys() - {"BACKEND", "OPTIONS"}:
         raise ImproperlyConfigured(
-            f"{name} is neither smtp://host:port nor a mapping of BACKEND and OPTIONS."
+            f"{name} is neither smtp://host:port nor a mapping with BACKEND and OPTIONS."
         )
     options = value.get("OPTIONS", {})
     if path := value.get("BACKEND"):
@@ -121,5 +121,5 @@ def _smtp_server(options: Mapping[str, Any], name: str) -> SmtpServer:
     except TypeError:
         known = "host, port, username, password, use_tls and use_ssl"
         raise ImproperlyConfigured(
-            f"{name} has OPTIONS that are not those of an SMTP server: {known}."
+            f"{name} has unknown OPTIONS; an SMTP server takes {known}."
         ) from None

@@ -14,7 +14,7 @@ Changes = dict[str, Any]
 
 
 def settled(state: State, **columns: Any) -> Changes:
-    """A final state: it waits for nothing."""
+    """A final state: nothing is due any more."""
     return {"state": state, "settled_at": Now(), "due_at": None, **columns}
 
 
@@ -37,7 +37,7 @@ def deferred(wait: timedelta, *, time_left: timedelta, attempts: int) -> Changes
 
 
 def uncertain(on_uncertain: str, *, uncertainties: int, attempts: int) -> Changes:
-    """Uncertain: queued by itself after a wait, or held for a person.
+    """Uncertain: queued automatically after a wait, or held for a person.
 
     `on_uncertain` is the policy of its kind, `uncertainties` how often it was uncertain before.
     """
@@ -51,6 +51,6 @@ def uncertain(on_uncertain: str, *, uncertainties: int, attempts: int) -> Change
 
 
 def resend_at(on_uncertain: str, uncertainties: int) -> Any:
-    """When an uncertain Delivery is queued by itself: once, after a wait; None holds it."""
+    """When an uncertain Delivery is queued automatically: once, after a wait; None holds it."""
     again = states.is_resent(on_uncertain, uncertainties)
     return Now() + settings.MAIL_UNCERTAIN_WAIT if again else None

@@ -1,4 +1,4 @@
-"""The database server: whether it crashed since a moment, so that checkpoints may be missing."""
+"""The database server: whether it has crashed, so that checkpoints may be missing."""
 
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,15 +10,15 @@ STARTED = """
       FROM pg_stat_bgwriter
 """
 _started: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
-"""By database session. No session outlives a crash, so each asks once."""
+"""By database session. No session outlives a crash, so each is asked once."""
 
 
 def server_started() -> str:
     """A text that changes whenever the database server crashes; empty for SQLite.
 
     The start of the server alone is not enough. When one of its processes is killed, for example
-    by the kernel's OOM killer, PostgreSQL recovers from its log without a new start; it resets its
-    statistics then, as after every crash.
+    by the kernel's OOM killer, PostgreSQL recovers from its WAL without a new start; it then resets its
+    statistics, as after every crash.
     """
     if connection.vendor != "postgresql":
         return ""

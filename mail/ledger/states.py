@@ -33,13 +33,13 @@ def check(old: str, new: str) -> None:
 
 
 def is_resent(on_uncertain: str, uncertainties: int) -> bool:
-    """Whether a Delivery that was uncertain so often before is queued by itself: once, if ever."""
+    """Whether a Delivery that becomes uncertain is resent automatically: once, if ever."""
     return on_uncertain == OnUncertain.RESEND and not uncertainties
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settlement:
-    """The open Deliveries of a dead worker's Batch, by id: what each of them is now."""
+    """The ids of a dead worker's open Deliveries, by what became of them."""
 
     accepted: Sequence[int]
     uncertain: Sequence[int]

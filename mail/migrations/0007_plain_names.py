@@ -42,6 +42,11 @@ class Migration(migrations.Migration):
                     models.BooleanField(db_column="recalled", default=False),
                 ),
                 migrations.AlterField(
+                    "batch",
+                    "begun",
+                    models.BooleanField(default=False, verbose_name="end of data due"),
+                ),
+                migrations.AlterField(
                     "delivery",
                     "paused",
                     models.BooleanField(db_column="parked", db_default=False, default=False),

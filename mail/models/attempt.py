@@ -1,4 +1,4 @@
-"""Attempt: one try that did not end in `sent`."""
+"""Attempt: one attempt at a Delivery that did not end in `sent`."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -9,7 +9,7 @@ from mail.models.delivery import Delivery
 
 
 class Attempt(models.Model):
-    """What happened, in which phase of the SMTP dialogue, and what the server said."""
+    """The outcome, the phase of the SMTP dialogue, and the server's reply."""
 
     class Outcome(models.TextChoices):
         DEFERRED = "deferred", _("deferred")

@@ -49,7 +49,7 @@ def _is_held() -> Exists:
 
 
 class Batch(models.Model):
-    """The unit of dispatch and claim. Never reused: a Delivery that goes on gets another Batch.
+    """The unit of dispatch and claim. Never reused: a Delivery that is queued again gets another Batch.
 
     While it is claimed, `token` names its one owner and `through_id` is the durable cursor: every
     Delivery of the Batch up to that id is settled, and the open ones among them were accepted.
@@ -66,7 +66,7 @@ class Batch(models.Model):
     lease_until = models.DateTimeField(_("lease until"), null=True)
     server_started = models.CharField(max_length=64, blank=True)
 
-    begun = models.BooleanField(_("a terminating dot was due"), default=False)
+    begun = models.BooleanField(_("end of data due"), default=False)
     through_id = models.BigIntegerField(_("settled through"), default=0)
     flags_changed = models.BooleanField(default=False, db_column="recalled")
 

@@ -31,11 +31,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return self.queued().filter(batch__isnull=False, batch__closed_at=None)
 
     def sending(self) -> Self:
-        """The Deliveries in a worker's hands."""
+        """The Deliveries that a worker is sending."""
         return self.filter(SENDING)
 
     def not_sending(self) -> Self:
-        """The Deliveries that are in no worker's hands."""
+        """The Deliveries that no worker is sending."""
         return self.exclude(SENDING)
 
     def resendable(self, *, include_uncertain: bool = False) -> Self:
@@ -63,11 +63,11 @@ class Delivery(models.Model):
     class State(models.TextChoices):
         """queued → sent, failed, uncertain, cancelled. The other arrows need a person or evidence."""
 
-        QUEUED = "queued", _("queued")  # will leave at `due_at`, or is in a worker's hands
-        SENT = "sent", _("sent")  # the SMTP server answered 250
-        FAILED = "failed", _("failed")  # certainly not delivered, and not tried again by itself
+        QUEUED = "queued", _("queued")  # will leave at `due_at`, or is being sent
+        SENT = "sent", _("sent")  # the SMTP server replied 250
+        FAILED = "failed", _("failed")  # certainly not delivered, and not retried automatically
         UNCERTAIN = "uncertain", _("uncertain")  # the server may have it; nobody can know
-        CANCELLED = "cancelled", _("cancelled")  # a person stopped it before it left
+        CANCELLED = "cancelled", _("cancelled")  # a person cancelled it before it left
 
     message = models.ForeignKey(
         Message, on_delete=models.PROTECT, related_name="deliveries", db_index=False
@@ -81,7 +81,7 @@ class Delivery(models.Model):
     )
     due_at = models.DateTimeField(_("due at"), null=True)
     expires_at = models.DateTimeField(_("given up at"))
-    # A Batch is never deleted; the database need not look for it at each mail that is bound.
+    # A Batch is never deleted, so the reference need not be checked for every mail that is bound.
     batch = models.ForeignKey(
         Batch, null=True, on_delete=models.PROTECT, db_index=False, db_constraint=False
     )

@@ -23,7 +23,7 @@ class Lane(models.TextChoices):
 
 
 class OnUncertain(models.TextChoices):
-    """What follows when nobody can know whether the SMTP server took a mail."""
+    """What happens if nobody can know whether the SMTP server accepted a mail."""
 
     RESEND = "resend", _("send once more")
     HOLD = "hold", _("hold for a person")
@@ -51,7 +51,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def insert_once(self, message: Message) -> bool:
         """Insert a new Message unless its key is taken; return whether it was inserted.
 
-        The unique key decides a race: whoever comes second waits for the transaction of the first.
+        The unique key decides a race: the loser waits for the winner's transaction.
         """
         if message.key is None:
             message.save(force_insert=True)
@@ -71,7 +71,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
 
 class Message(models.Model):
-    """What is sent, to whomever its Deliveries name, with the policy of its kind."""
+    """The content that its Deliveries send, with the policy of its kind."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(_("kind"), max_length=100)
@@ -157,7 +157,7 @@ class Message(models.Model):
 
     @cached_property
     def message_id_around(self) -> tuple[str, str]:
-        """What stands before and after a Delivery's id in the Message-IDs of a broadcast."""
+        """What precedes and follows a Delivery's id in the Message-IDs of a broadcast."""
         return f"<{self.uuid}.", f"@{self.message_id_domain}>"
 
     @property
@@ -167,7 +167,7 @@ class Message(models.Model):
 
     @property
     def settled(self) -> int:
-        """How many Deliveries wait for nothing."""
+        """How many Deliveries are settled."""
         return self.recipients - self.queued - self.uncertain
 
     @property

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class RelayLease(models.Model):
-    """The one row that relays take in turn; its holder leads until `lease_until`."""
+    """A single row; the relay that holds it leads until `lease_until`."""
 
     holder = models.CharField(max_length=255, blank=True)
     lease_until = models.DateTimeField(null=True)

@@ -1,4 +1,4 @@
-"""Seconds: a duration as a number, which is read much sooner than a moment or an interval."""
+"""Seconds: a duration as a number, which is read much faster than a time or an interval."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Transport: whether a lane may send just now, and how fast it has been."""
+"""Transport: whether a lane may send now, and how fast it has been."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -14,7 +14,7 @@ from mail.models.message import Lane
 
 class TransportQuerySet(models.QuerySet["Transport"]):
     def held(self) -> Self:
-        """The transports that may not send just now."""
+        """The transports that may not send now."""
         return self.filter(held_until__gt=Now())
 
     def not_held(self) -> Self:
@@ -32,7 +32,7 @@ class TransportQuerySet(models.QuerySet["Transport"]):
 
 
 class Transport(models.Model):
-    """One row per lane, made by the first migration, never added or deleted by hand.
+    """One row per lane, created by `migrate`, never added or deleted by hand.
 
     Trouble with the server and an operator's "stop sending" set the same field, `held_until`.
     """

@@ -1,7 +1,7 @@
 """Access: which Messages a person may see and steer.
 
-The mail app does not know sellers or payments. Each app says, as a Q over Messages, which ones
-are the business of a user; staff with the permission of the mail app see all.
+The mail app knows nothing of sellers or payments. Each app contributes a Q that selects the
+Messages a user may see; staff with the permission `mail.view_message` see all of them.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _rules: list[Rule] = []
 
 
 def allow(rule: Rule) -> Rule:
-    """Register a rule: given a user, a Q that selects the Messages that are this user's."""
+    """Register a rule: given a user, a Q that selects the Messages they may see."""
     _rules.append(rule)
     return rule
 
@@ -42,11 +42,11 @@ def deliveries_visible_to(user: Any) -> DeliveryQuerySet:
 
 
 def may_steer(user: Any) -> bool:
-    """Whether a user may pause, resume, cancel and resend the Messages that are visible to it.
+    """Whether a user may pause, resume, cancel and resend the Messages they may see.
 
-    Whoever sees all by `mail.view_message` needs `mail.change_message` too, so that an auditor
-    changes nothing. Everybody else sees a Message through an access rule, as its seller's staff,
-    and may steer it: it is their announcement.
+    Users who see everything by `mail.view_message` also need `mail.change_message`, so that an
+    auditor changes nothing. All others see a Message through an access rule, for example as its
+    seller's staff, and may steer it: it is their announcement.
     """
     may: bool = user.has_perm("mail.change_message") or not user.has_perm("mail.view_message")
     return may

@@ -18,11 +18,11 @@ from mail.models.delivery import DeliveryQuerySet
 from mail.models.transport import TransportQuerySet
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
-"""Until when a person's stop holds: until it is released."""
+"""How long a stop by a person lasts: until somebody releases it."""
 
 
 def pause(message: Message, *, by: Any) -> None:
-    """Pause a Message, unless it is paused or cancelled already."""
+    """Pause a Message unless it is already paused or cancelled."""
     if not message.is_stopped:
         with transaction.atomic():
             outbox.pause(message)
@@ -30,7 +30,7 @@ def pause(message: Message, *, by: Any) -> None:
 
 
 def resume(message: Message, *, by: Any) -> None:
-    """Resume a paused Message. Raises NotResumable when it was cancelled."""
+    """Resume a paused Message. Raises NotResumable if it is cancelled."""
     with transaction.atomic():
         if message.paused_at is not None or message.cancelled_at is not None:
             outbox.resume(message)
@@ -38,7 +38,7 @@ def resume(message: Message, *, by: Any) -> None:
 
 
 def cancel(message: Message, *, by: Any) -> None:
-    """Cancel a Message, unless it is cancelled already."""
+    """Cancel a Message unless it is already cancelled."""
     if message.cancelled_at is None:
         with transaction.atomic():
             outbox.cancel(message)
@@ -46,7 +46,7 @@ def cancel(message: Message, *, by: Any) -> None:
 
 
 def resend(deliveries: DeliveryQuerySet, *, by: Any, include_uncertain: bool = False) -> int:
-    """Queue failed Deliveries again, and uncertain ones when asked; return how many."""
+    """Queue failed Deliveries again, and uncertain ones if asked; return how many."""
     messages = _messages_of(deliveries)
     count = outbox.resend(deliveries, include_uncertain=include_uncertain)
     if count:
@@ -56,7 +56,7 @@ def resend(deliveries: DeliveryQuerySet, *, by: Any, include_uncertain: bool = F
 
 
 def mark_sent(deliveries: QuerySet[Delivery], *, by: Any) -> int:
-    """Settle uncertain Deliveries as sent, on the evidence that a person has; return how many."""
+    """Settle uncertain Deliveries as sent, on a person's evidence; return how many."""
     messages = _messages_of(deliveries)
     count = outbox.mark_sent(deliveries)
     if count:
@@ -65,14 +65,14 @@ def mark_sent(deliveries: QuerySet[Delivery], *, by: Any) -> int:
 
 
 def stop_sending(transports: TransportQuerySet, *, reason: str, by: Any) -> None:
-    """Hold these lanes until a person releases them; a mail in a worker's hands is finished."""
+    """Hold these lanes until a person releases them; a mail that is being sent is finished."""
     with transaction.atomic():
         transports.hold(FAR, reason=reason, by=by.get_username())
         _log(transports.all(), _("Stopped sending: %(reason)s") % {"reason": reason}, by)
 
 
 def resume_sending(transports: TransportQuerySet, *, by: Any) -> None:
-    """Send again in these lanes, whoever or whatever had stopped them."""
+    """Release these lanes, whoever or whatever held them."""
     with transaction.atomic():
         transports.update(held_until=None, held_by="", reason="", holds_in_a_row=0)
         _log(transports.all(), _("Sending again."), by)

@@ -1,4 +1,4 @@
-"""Reading: what people may see of a mail's content."""
+"""Preview: what people may see of a mail's content."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from mail.models import Delivery, Message
 
 
 def is_secret(message: Message) -> bool:
-    """Whether the content is for its recipient alone: a kind that is erased once sent.
+    """Whether only the recipient may see the content: its kind is erased once sent.
 
     A password-reset link shown to staff would let them take over the account it is for.
     """
@@ -20,7 +20,7 @@ def is_readable(message: Message) -> bool:
 
 
 def sample(message: Message) -> bytes:
-    """The mail as it left; of a broadcast, the one to a recipient called {name}."""
+    """The mail as it left; for a broadcast, the copy of a recipient named `{name}`."""
     if not message.personal:
         return bytes(message.mime)
     return CompiledTemplate(bytes(message.mime)).render(
@@ -31,7 +31,7 @@ def sample(message: Message) -> bytes:
 
 
 def exact(delivery: Delivery) -> bytes:
-    """The mail of this recipient, byte by byte as it is offered to the server."""
+    """This recipient's copy, byte for byte as the server gets it."""
     message = delivery.message
     if not message.personal:
         return bytes(message.mime)

@@ -6,7 +6,7 @@ from mail.models import Message
 
 
 def is_expanded(message: Message) -> bool:
-    """Whether all recipients are known; select_related("broadcast") spares the query."""
+    """Whether all recipients are known; select_related("broadcast") saves a query."""
     broadcast = getattr(message, "broadcast", None)
     return broadcast is None or broadcast.expanded_at is not None
 

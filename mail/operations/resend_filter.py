@@ -15,7 +15,7 @@ FIRST_YEAR, LAST_YEAR = 1970, 9998
 
 
 class InvalidFilter(ValueError):
-    """A filter has a value that makes no sense: `field` and `reason` say which and why."""
+    """A filter has an invalid value; `field` and `reason` say which and why."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
@@ -36,10 +36,10 @@ def failed(
 ) -> DeliveryQuerySet:
     """The Deliveries that a resend would queue again, oldest first.
 
-    Failed ones and, when asked, uncertain ones; never those of a Message that was cancelled or
-    whose content was erased. `code` is the server's basic reply code or one of our own (`expired`),
-    `domain` the part of the address after the @, `since` and `until` bound when they were settled
-    (the second one is excluded), and `limit` keeps the oldest. Raises InvalidFilter.
+    Failed ones and, if asked, uncertain ones; never those of a Message that was cancelled or
+    whose content was erased. `code` is the server's basic reply code or one of Moa's (`expired`),
+    `domain` the part of the address after the @. They were settled at `since` or later and before
+    `until`; `limit` keeps the oldest. Raises InvalidFilter.
     """
     found = Delivery.objects.resendable(include_uncertain=include_uncertain)
     if message is not None:
@@ -51,11 +51,11 @@ def failed(
     if domain is not None:
         found = found.filter(address__endswith=f"@{_normalised(domain)}")
     if since is not None:
-        found = found.filter(settled_at__gte=_sane("since", since))
+        found = found.filter(settled_at__gte=_plausible("since", since))
     if until is not None:
         if since is not None and since >= until:
-            raise InvalidFilter("until", "it must be later than since")
-        found = found.filter(settled_at__lt=_sane("until", until))
+            raise InvalidFilter("until", "must be later than since")
+        found = found.filter(settled_at__lt=_plausible("until", until))
     return _oldest(found.order_by("pk"), limit)
 
 
@@ -66,9 +66,9 @@ def _known_message(pk: int) -> int:
 
 
 def _known_kind(name: str) -> str:
-    """A kind that is declared, or one that a Message still has."""
+    """A declared kind, or one that some Message still has."""
     if name not in kinds.names() and not Message.objects.filter(kind=name).exists():
-        raise InvalidFilter("kind", f"{name!r} is none of {', '.join(kinds.names())}")
+        raise InvalidFilter("kind", f"{name!r} is not one of {', '.join(kinds.names())}")
     return name
 
 
@@ -76,21 +76,21 @@ def _normalised(domain: str) -> str:
     try:
         return addresses.normalise(f"x@{domain.removeprefix('@')}").partition("@")[2]
     except addresses.InvalidAddress:
-        raise InvalidFilter("domain", f"{domain!r} is no domain such as example.com") from None
+        raise InvalidFilter("domain", f"{domain!r} is not a domain such as example.com") from None
 
 
-def _sane(field: str, moment: datetime) -> datetime:
+def _plausible(field: str, moment: datetime) -> datetime:
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise InvalidFilter(field, f"its year must be from {FIRST_YEAR} to {LAST_YEAR}")
+        raise InvalidFilter(field, f"the year must be between {FIRST_YEAR} and {LAST_YEAR}")
     return moment
 
 
 def _oldest(found: DeliveryQuerySet, limit: int | None) -> DeliveryQuerySet:
-    """Bound the query by an id, not by a slice: it can still be filtered, and read page by page
-    while its rows leave it."""
+    """Limit the query by id, not by a slice: it can still be filtered, and paged through while
+    rows drop out of it."""
     if limit is None:
         return found
     if not 1 <= limit <= MOST:
-        raise InvalidFilter("limit", f"it must be from 1 to {MOST:,}")
+        raise InvalidFilter("limit", f"must be between 1 and {MOST:,}")
     last = found.values_list("pk", flat=True)[limit - 1 : limit].first()
     return found if last is None else found.filter(pk__lte=last)

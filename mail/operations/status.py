@@ -1,4 +1,4 @@
-"""Status: what the mail app is doing now, for the person on duty and for the metrics."""
+"""Status: what the mail app is doing now, for operators and metrics."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ State = Delivery.State
 DAY = timedelta(days=1)
 
 Figures = Iterable[Mapping[str, Any]]
-"""Rows that name their lane and some fields of LaneStatus."""
+"""Rows with a lane and some fields of its LaneStatus."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaneStatus:
-    """One lane: its Deliveries that are not settled, its trouble, and its transport."""
+    """One lane: its unsettled Deliveries, its failures, and its transport."""
 
     lane: str
     due: int = 0
-    """May leave now and are in no Batch."""
+    """Due now, and in no Batch."""
     waiting: int = 0
-    """Will be due later: retries, and mails with a `send_at`."""
+    """Due later: retries, and mails with a `send_at`."""
     paused: int = 0
     bound: int = 0
     """In a Batch that no worker has claimed yet."""
@@ -58,7 +58,7 @@ class BroadcastStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Everything at one moment."""
+    """The whole app at one moment."""
 
     lanes: list[LaneStatus]
     relay: str

@@ -160,6 +160,6 @@ def _publish(batches: list[Batch], publisher: Publisher) -> None:
 
 
 def _note(rows: QuerySet[Any], **changes: Any) -> None:
-    """Change rows without waiting for a lock: what is locked is in a worker's hands already."""
+    """Change rows without waiting for a lock: a row that is locked is being claimed."""
     with transaction.atomic():
         rows.model._default_manager.filter(pk__in=skip_locked(rows).values("pk")).update(**changes)

@@ -21,7 +21,7 @@ class FlagPropagation:
     def apply(self) -> int:
         """Change one page of rows per Message that has flags pending; return how many.
 
-        Rows in a worker's hands follow after they were released.
+        Rows that a worker has claimed follow once they are released.
         """
         pending = Message.objects.with_flags_pending().order_by("pk")
         return sum(self._apply(one) for one in pending.only("lane", "paused_at", "cancelled_at"))

@@ -49,7 +49,7 @@ class Relay:
         connection.close()
 
     def step(self) -> float:
-        """Do once whatever is due; return how many seconds to rest."""
+        """Do one round of work; return how many seconds to sleep."""
         try:
             if not self._is_leading():
                 return settings.MAIL_RELAY_INTERVAL + random.random()  # noqa: S311
@@ -69,7 +69,7 @@ class Relay:
         return leads
 
     def _maintain(self) -> int:
-        """Rescue, and carry out a page of what flags and clocks ask for; return how many rows."""
+        """Rescue, and do a page of every kind of maintenance; return how many rows changed."""
         if time.monotonic() < self.maintenance_at:
             return 0
         changed = self.rescuer.rescue() + self.flags.apply() + maintenance.requeue_uncertain()
@@ -78,7 +78,7 @@ class Relay:
         return changed
 
     def _dispatch(self) -> int:
-        """Publish what is due, receipts first; after trouble with the broker, wait a moment."""
+        """Publish what is due, receipts first; after a broker error, pause for a moment."""
         if time.monotonic() < self.broker_retry_at:
             return 0
         try:
@@ -109,7 +109,7 @@ class Relay:
 
 
 def _is_busy(published: int) -> bool:
-    """Whether workers would wait while this relay rests: the window of a lane empties fast.
+    """Whether workers would wait while this relay sleeps: the window of a lane empties fast.
 
     Otherwise mails due within one interval are dispatched together, in one Batch; each step leaves
     the window full or nothing due.

@@ -1,4 +1,4 @@
-"""Maintenance: what clocks and policies ask for in the background."""
+"""Maintenance: automatic resends and the erasure of old content."""
 
 from datetime import timedelta
 
@@ -36,6 +36,6 @@ def erase_contents() -> int:
         uncertain=0,
     )
     pks = list(over.order_by("erase_at").values_list("pk", flat=True)[:PAGE])
-    return over.filter(pk__among=pks).update(  # asked again: one may have been sent again since
+    return over.filter(pk__among=pks).update(  # filtered again: one may have been resent since
         mime=b"", subject="", text="", html="", erased_at=Now()
     )

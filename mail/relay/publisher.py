@@ -30,7 +30,7 @@ class BrokerUnavailable(ConnectionError):
 
 
 class Publisher:
-    """One connection to the broker, opened when needed, thrown away after any trouble."""
+    """One connection to the broker, opened when needed, discarded after any error."""
 
     def __init__(self) -> None:
         self.connection: Connection | None = None
@@ -51,14 +51,14 @@ class Publisher:
         return int(self._guarded(lambda: self._size(queue)))
 
     def check(self) -> None:
-        """Make the queues that are missing: somebody deleted them, or the broker lost its data.
+        """Declare the queues that are missing: somebody deleted them, or the broker lost its data.
 
-        Workers make none and wait for them. Raises BrokerUnavailable.
+        Workers declare none and wait for them. Raises BrokerUnavailable.
         """
         self._guarded(lambda: self._establish() if self._speaks_amqp else None)
 
     def close(self) -> None:
-        """Drop the connection without a word: a frozen broker must not hold us."""
+        """Drop the connection without a handshake, for which a frozen broker would not reply."""
         connection, self.connection, self.producer = self.connection, None, None
         if connection is not None:
             connection.collect()

@@ -118,7 +118,7 @@ def _release(rows: list[Delivery], *, is_suspect: bool) -> None:
 
 
 def _write_poison(row: Delivery) -> None:
-    reply = f"{POISON} workers died with this mail in hand"
+    reply = f"{POISON} workers died while sending this mail"
     written = changes.settled(State.FAILED, code="poison", reply=reply)
     Delivery.objects.filter(pk=row.pk).update(**written, crashes=F("crashes") + 1)
     Attempt.objects.create(

@@ -2,7 +2,7 @@
 
 Each wait of the publisher has a bound, but not everything beneath it: a name server that does not
 reply, a TLS peer that never closes. A relay that is stuck there restarts: the same process with
-the same command line. Told to end, it ends within ten seconds, whatever it waits for.
+the same command line. After SIGTERM it ends within ten seconds, whatever it waits for.
 """
 
 import logging

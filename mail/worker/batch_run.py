@@ -79,7 +79,7 @@ class BatchRun:
         self.rate_limit = RateLimit(claim.lane, len(claim.deliveries), clock=claim.lease.now)
         self.is_pooled = database.is_pooled()
         self.following: ClaimedDelivery | None = None
-        """The Delivery after the one in hand."""
+        """The Delivery after the current one."""
         self.rendered: tuple[int, Envelope] | None = None
         """The mail rendered ahead, and the id of its Delivery."""
         self.offered: Counter[int] = Counter()

@@ -38,7 +38,7 @@ class ClaimedDelivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A Batch in this worker's hands."""
+    """A Batch that this worker has claimed."""
 
     batch_id: int
     lane: Lane
@@ -76,7 +76,7 @@ def take(
 ) -> Claim | None:
     """Claim a Batch, or return None: it is another's, done, or its transport is held.
 
-    Called again with the same token after the database was away, it goes on with a claim whose
+    Called again with the same token after the database was unavailable, it goes on with a claim whose
     confirmation was lost. Checkpoints are written on `sessions`, those of the calling slot.
     """
     before, token = lease.boottime(), token or uuid.uuid4()

@@ -1,4 +1,4 @@
-"""The database as a worker uses it: waited for while it is away, returned while SMTP is spoken."""
+"""The database for a worker: waited for in an outage, released while SMTP is spoken."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ RETRY_EVERY = 0.5  # seconds
 
 
 def retry_while_unavailable(call: Callable[[], T], must_end: Callable[[], bool]) -> T:
-    """Call until the database answers; return the result.
+    """Call until the database responds; return the result.
 
     Giving up would use up the task, and the Batch would lie until its id is published again.
     Raises the database's error once `must_end` returns true.

@@ -22,7 +22,7 @@ from mail.worker.slot import SLOT
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 6.0  # seconds for the mail in hand; slots that wait check it every second
+PATIENCE = 6.0  # seconds to finish the current mail; waiting slots check it every second
 LAST = 9.5  # seconds until whatever still runs is killed
 
 _told_at = multiprocessing.Value("d", 0, lock=False)  # time.monotonic(), the same in all processes

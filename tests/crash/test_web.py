@@ -76,7 +76,7 @@ def test_while_the_database_is_away_a_request_is_refused_and_may_be_repeated(
     assert answers == ["paid", "paid"]
     assert [json.loads(body)["code"] for body in refusals] == ["database_unavailable"] * 2
     assert page.startswith("<!doctype html>")
-    assert web.output().count("The database is away") == 3
+    assert web.output().count("The database is unavailable") == 3
     assert "Traceback" not in web.output()
 
 

@@ -1,4 +1,4 @@
-"""`manage.py sample_data`: two shops, their terms, and as many subscribers as are asked for."""
+"""manage.py sample_data: two shops with terms and any number of subscribers."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -17,23 +17,23 @@ from seller.calendar import today
 from seller.models import Product, Seller, Subscription, Terms
 from seller.services import draft_terms, publish_terms
 
-PAGE = 5_000  # rows in one statement's transaction; bounds the memory
+PAGE = 5_000  # rows per statement; bounds the memory
 
 
 class Command(BaseCommand):
-    help = "Make two shops with products, terms and subscribers; what is there already is kept."
+    help = "Create two shops with products, terms and subscribers, unless they exist."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--subscribers",
             type=int,
             default=500,
-            help="Of the first product, and a tenth as many of each other; 500.",
+            help="subscribers of the first product; each other one gets a tenth (default: 500)",
         )
 
     def handle(self, *args: Any, subscribers: int, **options: Any) -> None:
         if subscribers < 0:
-            raise CommandError("--subscribers is a number of people.")
+            raise CommandError("--subscribers must not be negative.")
         with transaction.atomic():
             if settings.DEBUG:
                 make_admin()
@@ -50,13 +50,13 @@ class Command(BaseCommand):
 
 
 def make_admin() -> None:
-    """The user whose password everybody knows; for DEBUG only."""
+    """Create the superuser with a well-known password; for DEBUG only."""
     if not User.objects.filter(username="admin").exists():
         User.objects.create_superuser("admin", "admin@moa.example", "admin-moa")
 
 
 def make_product(shop: shops.Shop, sample: shops.Product) -> Product:
-    """The product with its first terms in force and a change that waits to be published."""
+    """The product, with its first terms in force and a drafted change."""
     seller, staff = make_seller(shop)
     product, is_new = Product.objects.get_or_create(
         seller=seller,
@@ -80,7 +80,7 @@ def make_product(shop: shops.Shop, sample: shops.Product) -> Product:
 
 
 def make_seller(shop: shops.Shop) -> tuple[Seller, User]:
-    """The seller and the user who works for it; in DEBUG its password is `NAME-moa`."""
+    """The seller and a staff user, whose password with DEBUG is `NAME-moa`."""
     identity = ("name", "representative", "phone", "email", "address")
     seller, _ = Seller.objects.get_or_create(
         business_number=shop.business_number,
@@ -97,12 +97,12 @@ def make_seller(shop: shops.Shop) -> tuple[Seller, User]:
 
 
 def subscribe(product: Product, wanted: int) -> int:
-    """Give the product that many subscribers, page by page; return how many are new.
+    """Give the product `wanted` subscribers, page by page; return how many are new.
 
-    Interrupted, it goes on where it stopped.
+    After an interruption, the next call continues where this one stopped.
     """
     agreed = Terms.objects.filter(product=product).in_force().get()
-    # The database's own time, as a value: rows without expressions are inserted much faster.
+    # The database's time as a value: rows without expressions are inserted much faster.
     now = Terms.objects.filter(pk=agreed.pk).values_list(Now(), flat=True).get()
     there = Subscription.objects.filter(product=product).count()
     candidates = (

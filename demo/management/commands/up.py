@@ -1,4 +1,4 @@
-"""`manage.py up`: all of Moa on this machine, for trying and developing; `bin/up` calls it."""
+"""manage.py up: all of Moa on this machine, for trying and developing; `bin/up` calls it."""
 
 import shutil
 import socket
@@ -18,24 +18,24 @@ from demo import processes
 from demo.story.check import check
 from demo.supervisor import ChildDied, NotReady, Stopped, Supervisor
 
-UNTIL_READY = 180  # seconds; a child that dies is noticed at once
-LEAST = 500  # subscribers that the story needs, to be paused in the middle
+UNTIL_READY = 180  # seconds; a child that dies is noticed immediately
+LEAST = 500  # subscribers, so that the story can pause a broadcast in the middle
 
 OPEN = """
 Moa is up, {seconds:.1f} s after the start.
 
   Admin   {web}/admin/   log in as admin, password admin-moa
-  Inbox   {web}/admin/catcher/capturedmail/   what was sent, as it arrived
+  Inbox   {web}/admin/catcher/capturedmail/   the mails as they arrived
   API     {web}/api/docs/
 
 Try this
   1. Open {web}/admin/seller/terms/, choose a draft and publish it:
-     every subscriber is told, and the inbox fills. A few addresses refuse their mail.
-  2. In the inbox press "Stop refusing", then send the refused ones again:
+     every subscriber is notified, and the inbox fills up. A few addresses refuse their mail.
+  2. In the inbox press "Stop refusing", then resend the refused mails:
      {python} manage.py resend_failed_mails
-  3. Open and confirm a payment in the API docs; its receipt is in the inbox a moment later.
+  3. Open and confirm a payment in the API docs; its receipt arrives in the inbox shortly after.
 
-Ctrl-C ends everything. What you did is kept in {var}; --reset begins anew.
+Ctrl-C stops everything. Your data is kept in {var}; --reset starts afresh.
 """
 
 
@@ -43,13 +43,21 @@ class Command(BaseCommand):
     help = "Start web, relay, worker and mail catcher on this machine, with sample data."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="Of the web server.")
-        parser.add_argument("--smtp-port", type=int, default=1025, help="Of the mail catcher.")
-        parser.add_argument("--reset", action="store_true", help="Throw the data away first.")
-        parser.add_argument("--subscribers", type=int, help="How many sample data has; 500.")
-        parser.add_argument("--no-seed", action="store_true", help="Without sample data.")
         parser.add_argument(
-            "--check", action="store_true", help="Walk the whole story in a folder of its own."
+            "--port", type=int, default=8000, help="port of the web server (default: 8000)"
+        )
+        parser.add_argument(
+            "--smtp-port", type=int, default=1025, help="port of the mail catcher (default: 1025)"
+        )
+        parser.add_argument("--reset", action="store_true", help="delete the data first")
+        parser.add_argument(
+            "--subscribers", type=int, help="subscribers in the sample data (default: 500)"
+        )
+        parser.add_argument("--no-seed", action="store_true", help="create no sample data")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="run the whole story in a temporary folder and check it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -70,12 +78,12 @@ class Command(BaseCommand):
         subscribers: int | None,
         **options: Any,
     ) -> None:
-        """Prepare the data, then run until a signal (exit code 0) or a death (exit code 1)."""
+        """Prepare the data, then run until a signal (exit code 0) or a child's death (1)."""
         began = time.monotonic()
         check_port(port, "--port")
         check_port(smtp_port, "--smtp-port")
         if reset:
-            throw_data_away()
+            delete_data()
         call_command("migrate", verbosity=0, interactive=False)
         if not no_seed:
             seed(subscribers)
@@ -91,15 +99,15 @@ class Command(BaseCommand):
             self.stdout.write(welcome(port, time.monotonic() - began))
             supervisor.watch()
         except Stopped:
-            self.stdout.write("Ending …")
+            self.stdout.write("Stopping …")
         except (ChildDied, NotReady) as trouble:
-            raise CommandError(f"{trouble}\nSo everything is ended.") from None
+            raise CommandError(f"{trouble}\nEverything has been stopped.") from None
         finally:
             supervisor.stop()
 
 
 def check_port(port: int, option: str) -> None:
-    """Raise CommandError when something else listens there."""
+    """Raise CommandError if something else listens there."""
     with socket.socket() as candidate:
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -107,22 +115,22 @@ def check_port(port: int, option: str) -> None:
         except OSError as error:
             raise CommandError(
                 f"Port {port} cannot be used ({error.strerror}). "
-                f"Is Moa running already? Choose another with {option}."
+                f"Is Moa already running? Choose another with {option}."
             ) from None
 
 
-def throw_data_away() -> None:
+def delete_data() -> None:
     """Delete the embedded database and broker. Raises CommandError if the data is elsewhere."""
     database = Path(settings.DATABASES["default"]["NAME"])
     if settings.VAR not in database.parents:
-        raise CommandError("--reset throws only the embedded data away; unset DATABASE_URL.")
+        raise CommandError("--reset deletes only the embedded data; unset DATABASE_URL.")
     for suffix in ("", "-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)
     shutil.rmtree(settings.VAR / "broker", ignore_errors=True)
 
 
 def seed(subscribers: int | None) -> None:
-    """Make sample data, once; or up to as many subscribers as are asked for."""
+    """Create the sample data unless there are users, or add subscribers up to that number."""
     if subscribers is not None:
         call_command("sample_data", subscribers=subscribers)
     elif not get_user_model().objects.exists():
@@ -139,7 +147,7 @@ def welcome(port: int, seconds: float) -> str:
 
 
 def python_line() -> str:
-    """How a person starts the Python of this process, from the project's folder."""
+    """What to type in the project's folder to run the Python of this process."""
     python, var = Path(sys.executable), settings.VAR
     if settings.BASE_DIR in python.parents:
         python = python.relative_to(settings.BASE_DIR)

@@ -1,4 +1,4 @@
-"""manage.py mail_status: what waits, what fails, who leads."""
+"""manage.py mail_status: what is waiting, what failed, and which relay leads."""
 
 import json
 from argparse import ArgumentParser
@@ -23,13 +23,13 @@ FIGURES = (
 
 
 class Command(BaseCommand):
-    help = "Show what waits in each lane, what is in trouble, and which relay leads."
+    help = "Show what is waiting and what failed in each lane, and which relay leads."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *, json: bool, **_: Any) -> str:
-        """Print the status; the exit code is 0 whatever it says."""
+        """Return the status as text; the exit code is always 0."""
         found = status.read()
         return _as_json(found) if json else "\n".join(_lines(found))
 

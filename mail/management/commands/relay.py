@@ -1,4 +1,4 @@
-"""`manage.py relay`: bind what is due, publish it, rescue, expand; until SIGTERM."""
+"""manage.py relay: bind, publish, rescue and expand until SIGTERM."""
 
 import signal
 import threading

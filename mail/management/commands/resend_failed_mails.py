@@ -1,4 +1,4 @@
-"""manage.py resend_failed_mails: queue failed mails again, by what they have in common."""
+"""manage.py resend_failed_mails: queue the failed mails that match the filters again."""
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
@@ -18,7 +18,7 @@ FILTERS = ("message", "kind", "code", "domain", "since", "until", "limit", "incl
 
 
 class Command(BaseCommand):
-    help = "Queue failed mails again; each once, however many of these run at a time."
+    help = "Queue failed mails again. Run concurrently, it still queues each mail once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--message", type=int, help="id of the message")
@@ -27,18 +27,18 @@ class Command(BaseCommand):
         parser.add_argument("--domain", help="recipients at this domain, such as example.com")
         parser.add_argument("--since", type=moment, help="failed at 2026-01-31[T12:00] or later")
         parser.add_argument("--until", type=moment, help="failed before this time")
-        parser.add_argument("--limit", type=int, help="the oldest so many")
+        parser.add_argument("--limit", type=int, help="only the oldest N")
         parser.add_argument(
             "--include-uncertain",
             action="store_true",
-            help="uncertain ones too: their recipients may get a second copy",
+            help="also uncertain mails, which may then arrive twice",
         )
-        parser.add_argument("--dry-run", action="store_true", help="count, and change nothing")
-        parser.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     @no_translations
     def handle(self, *, dry_run: bool, json: bool, **options: Any) -> str:
-        """Resend, and return how many, by code. Raises CommandError for a value of no use."""
+        """Resend; return a report by code. Raises CommandError for an invalid filter."""
         filters = {name: options[name] for name in FILTERS}
         try:
             found = resend_filter.failed(**filters)
@@ -58,7 +58,7 @@ def moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
         return found if timezone.is_aware(found) else timezone.make_aware(found)
     except (ValueError, OverflowError):
-        raise ArgumentTypeError(f"{text!r} is no time such as 2026-01-31T12:00") from None
+        raise ArgumentTypeError(f"{text!r} is not a time such as 2026-01-31T12:00") from None
 
 
 def _by_code(found: QuerySet[Delivery]) -> dict[str, int]:

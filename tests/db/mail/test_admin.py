@@ -188,7 +188,7 @@ def test_pause_and_resume_are_done_and_noted(operator: Client, news: Message):
 def test_cancel_asks_first(operator: Client, news: Message):
     page = act(operator, "message", "cancel", news.pk)
     news.refresh_from_db()
-    assert "Cancel for ever?" in page
+    assert "Cancel permanently?" in page
     assert "News for {name}" in page
     assert news.cancelled_at is None
 
@@ -201,7 +201,7 @@ def test_cancel_asks_first(operator: Client, news: Message):
 def test_a_cancelled_message_is_not_resumed(operator: Client, news: Message):
     actions.cancel(news, by=User.objects.get(username="operator"))
 
-    assert "stays so" in act(operator, "message", "resume", news.pk)
+    assert "cannot be resumed" in act(operator, "message", "resume", news.pk)
 
 
 def test_the_failed_of_a_message_are_resent(operator: Client, news: Message):
@@ -210,7 +210,7 @@ def test_the_failed_of_a_message_are_resent(operator: Client, news: Message):
     page = act(operator, "message", "resend_failed", news.pk)
 
     news.refresh_from_db()
-    assert "2 are queued again." in page
+    assert "2 queued again." in page
     assert (news.queued, news.failed) == (3, 0)
 
 
@@ -226,7 +226,7 @@ def test_a_button_leads_back_to_the_page_it_stood_on(operator: Client, news: Mes
 @pytest.mark.parametrize(
     ("state", "offered"),
     [
-        ("under way", {"pause", "cancel"}),
+        ("in progress", {"pause", "cancel"}),
         ("paused", {"resume", "cancel"}),
         ("cancelled", set()),
         ("failed", {"resend_failed"}),
@@ -238,7 +238,7 @@ def test_only_the_buttons_that_change_something_are_offered(
 ):
     if state in ("failed", "sent"):
         settle(news, state)
-    elif state != "under way":
+    elif state != "in progress":
         Message.objects.update(**{f"{state}_at": timezone.now()})
 
     page = operator.get(f"/admin/mail/message/{news.pk}/change/").content.decode()
@@ -430,7 +430,7 @@ def test_chosen_failed_deliveries_are_resent_and_the_others_left(operator: Clien
     page = act(operator, "delivery", "resend_failed", news.deliveries.all())
 
     news.refresh_from_db()
-    assert "2 are queued again." in page
+    assert "2 queued again." in page
     assert (news.queued, news.uncertain) == (2, 1)
     assert notes() == [("operator", "Queued failed deliveries again.")]
 

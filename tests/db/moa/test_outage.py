@@ -1,4 +1,4 @@
-"""While the database is away a request is answered with 503, and with 500 for faults of ours."""
+"""While the database is unavailable requests get a 503, and a 500 for faults of Moa."""
 
 import logging
 from typing import Any
@@ -46,7 +46,7 @@ def test_the_api_answers_with_a_problem(client: Client, error: Exception):
 
     assert (response.status_code, response.json()["code"]) == (503, "database_unavailable")
     assert response["Content-Type"] == "application/problem+json"
-    assert response["Retry-After"] == str(outage.COME_BACK_AFTER)
+    assert response["Retry-After"] == str(outage.RETRY_AFTER)
 
 
 @pytest.mark.parametrize("error", AWAY, ids=repr)
@@ -54,8 +54,8 @@ def test_a_browser_gets_a_page(client: Client, error: Exception):
     response = ask(client, "/admin/", error)
 
     assert response.status_code == 503
-    assert "잠시 이용할 수 없습니다" in response.content.decode()
-    assert response["Retry-After"] == str(outage.COME_BACK_AFTER)
+    assert "일시적으로 이용할 수 없습니다" in response.content.decode()
+    assert response["Retry-After"] == str(outage.RETRY_AFTER)
 
 
 def test_an_outage_is_one_warning_without_a_traceback(client: Client, caplog: Any):
@@ -63,7 +63,7 @@ def test_an_outage_is_one_warning_without_a_traceback(client: Client, caplog: An
 
     (line,) = [record for record in caplog.records if record.name == "django.request"]
     assert (line.levelno, line.exc_info) == (logging.WARNING, None)
-    assert line.getMessage() == "The database is away: /api/messages/: connection refused"
+    assert line.getMessage() == "The database is unavailable: /api/messages/: connection refused"
 
 
 @pytest.mark.parametrize("path", ["/api/messages/", "/admin/"])

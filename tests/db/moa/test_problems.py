@@ -70,7 +70,7 @@ def refusal(data: Any) -> exceptions.ValidationError:
         (exceptions.ParseError(), 400, "parse_error"),
         (SuspiciousOperation("odd"), 400, "bad_request"),
         (builder.InvalidMail("to: nobody"), 400, "invalid_mail"),
-        (outbox.KeyConflict("key 'x' names another mail"), 409, "key_conflict"),
+        (outbox.KeyConflict("key 'x' belongs to another mail"), 409, "key_conflict"),
         (outbox.NotResumable("it is cancelled"), 409, "not_resumable"),
         (AlreadyPublished("it is"), 409, "already_published"),
         (BroadcastUnfinished("wait"), 409, "broadcast_unfinished"),

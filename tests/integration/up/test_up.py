@@ -79,7 +79,7 @@ def test_a_dead_child_ends_all_with_its_last_lines(started):
 
     assert process.wait() == 1
     assert "relay ended with exit code -9:" in said
-    assert said.rstrip().endswith("So everything is ended.")
+    assert said.rstrip().endswith("Everything has been stopped.")
     assert len(pids) == 4
     wait_until(lambda: not any(is_alive(pid) for pid in pids), what="the end of the children")
     assert not any(answers(port) for port in ports)

@@ -71,12 +71,12 @@ def test_a_setting_of_the_project_wins_at_once(settings, name, given, meant):
         (
             "MAIL_TRANSPORTS",
             7,
-            "MAIL_TRANSPORTS is neither smtp://host:port nor a mapping of BACKEND and OPTIONS.",
+            "MAIL_TRANSPORTS is neither smtp://host:port nor a mapping with BACKEND and OPTIONS.",
         ),
         (
             "MAIL_TRANSPORTS",
             {"bulk": "smtp://one"},
-            "MAIL_TRANSPORTS names the lane transactional and, optionally, bulk.",
+            "MAIL_TRANSPORTS must have the key transactional and may have bulk.",
         ),
     ],
 )

@@ -44,7 +44,7 @@ def test_an_error_is_described_by_its_nearest_declared_class(
 
 
 def test_an_error_is_declared_once():
-    with pytest.raises(ValueError, match="Busy is declared twice"):
+    with pytest.raises(ValueError, match="Busy is already declared"):
         problems.declare(Busy, status=400, code="busy")
 
     assert problems.describe(Busy()) == Problem(status=409, code="busy", detail="")

@@ -1,4 +1,4 @@
-"""`manage.py catcher`: an SMTP server on this machine whose mails are read in the admin."""
+"""manage.py catcher: a local SMTP server whose mails are shown in the admin."""
 
 import asyncio
 import signal
@@ -11,10 +11,12 @@ from demo.catcher.server import LOOPBACK, listen
 
 
 class Command(BaseCommand):
-    help = "Catch every mail that is sent to a local port; read them in the admin, under Inbox."
+    help = "Catch all mail sent to a local port and show it in the admin, under Inbox."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=1025, help="The port on this machine.")
+        parser.add_argument(
+            "--port", type=int, default=1025, help="port on this machine (default: 1025)"
+        )
 
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         try:
