@@ -76,8 +76,8 @@ def take(
 ) -> Claim | None:
     """Claim a Batch, or return None: it is another's, done, or its transport is held.
 
-    Called again with the same token after the database was unavailable, it goes on with a claim whose
-    confirmation was lost. Checkpoints are written on `sessions`, those of the calling slot.
+    Called again with the same token after an outage of the database, it continues with a claim
+    whose confirmation was lost. Checkpoints are written on `sessions`, those of the calling slot.
     """
     before, token = lease.boottime(), token or uuid.uuid4()
     if not _claim(batch_id, token):
