@@ -37,13 +37,7 @@ def subscribe(*, product: Product, address: str, name: str) -> Subscription:
         agreed, candidate.shown_terms_id = product.terms.agreed_and_shown()
         if agreed is not None:
             candidate.agreed_terms_id = agreed
-            active = Subscription.objects.active().filter(
-                product=product, address=candidate.address
-            )
-            while True:
-                Subscription.objects.bulk_create([candidate], ignore_conflicts=True)
-                if (found := active.first()) is not None:  # else it has just ended
-                    return found
+            return Subscription.objects.start_once(candidate)
     raise NotOnSale(f"product {product.pk} has no terms in force")
 
 

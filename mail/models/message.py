@@ -6,7 +6,7 @@ import uuid
 from functools import cached_property
 from typing import Self
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -56,13 +56,13 @@ class MessageQuerySet(models.QuerySet["Message"]):
         if message.key is None:
             message.save(force_insert=True)
             return True
-        self.bulk_create([message], ignore_conflicts=True)
-        inserted = self.filter(key=message.key, uuid=message.uuid)
-        found = inserted.values_list("pk", "created_at").first()
-        if found is None:
+        try:
+            with transaction.atomic(using=self.db):
+                message.save(force_insert=True, using=self.db)
+        except IntegrityError:
+            if not self.filter(key=message.key).exists():
+                raise
             return False
-        message.pk, message.created_at = found
-        message._state.adding, message._state.db = False, self.db
         return True
 
     def deferring_content(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +25,24 @@ class SubscriptionQuerySet(ProductRowQuerySet["Subscription"]):
         return self.filter(
             models.Q(ended_at=None) | models.Q(ended_at__gte=moment), started_at__lte=moment
         )
+
+    def start_once(self, candidate: Subscription) -> Subscription:
+        """Insert a new subscription, or return the active one of its product and address.
+
+        The unique constraint decides a race: whoever comes second waits for the first to commit.
+        """
+        same = self.filter(product=candidate.product, address=candidate.address)
+        while True:
+            try:
+                with transaction.atomic(using=self.db):
+                    candidate.save(force_insert=True, using=self.db)
+            except IntegrityError:
+                if not same.exists():
+                    raise
+                if (active := same.active().first()) is not None:  # else it has just ended
+                    return active
+            else:
+                return candidate
 
 
 class Subscription(models.Model):

@@ -120,7 +120,7 @@ def test_the_email_of_the_caller_stays_as_it_was():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("key", "statements"), [(None, 2), ("payment:42:receipt", 3)])
+@pytest.mark.parametrize(("key", "statements"), [(None, 2), ("payment:42:receipt", 4)])
 def test_a_mail_costs_the_same_few_statements_whatever_its_recipients(
     key: str | None, statements: int, django_assert_num_queries
 ):
