@@ -1,4 +1,4 @@
-"""SIGTERM: every process ends within ten seconds, and nothing becomes uncertain for it."""
+"""SIGTERM: every process ends within ten seconds, and no mail becomes uncertain by it."""
 
 import threading
 import time
@@ -53,7 +53,7 @@ def test_a_worker_finishes_the_mail_in_hand_and_releases_the_rest(
 
 
 def test_a_worker_waits_for_no_reply_longer_than_it_has(stage: Stage, smtp: SmtpServer):
-    """Only the mail to whose dot a reply is owed becomes uncertain, and it is on record."""
+    """Only the mail whose end of data got no reply becomes uncertain, and that is recorded."""
     at_rcpt = smtp.on("rcpt", address="rcpt1@*", hold=True)
     at_dot = smtp.on("dot", address="dot1@*", hold=True)
     stage.relay()
@@ -91,7 +91,7 @@ def test_a_worker_waits_for_no_reply_longer_than_it_has(stage: Stage, smtp: Smtp
 def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_away(
     stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
-    """What the marks say is kept; the last 250, which no mark followed, becomes uncertain."""
+    """Checkpoints are kept; the last 250, which none followed, becomes uncertain."""
     stage = stage_on_own_database
     at = stage.point("closing")
     stage.relay()

@@ -1,4 +1,4 @@
-"""Pause, resume and cancel bite while a broadcast is on its way."""
+"""Pause, resume and cancel take effect while a broadcast is being sent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`bin/up` with real processes, on a database and a broker made of files."""
+"""`bin/up` with real processes, on SQLite and a folder as the broker."""
 
 import os
 import signal
