@@ -54,7 +54,7 @@ def prepared(requirements: str, project: Path, folder: Path, changes: str = "") 
     if wanted.items() <= found.items() and python.exists():
         return python
     if found.get("python") != wanted["python"] or not python.exists():
-        say(f"Moa: making {folder.name} with Python {wanted['python']} …")
+        say(f"Moa: creating {folder.name} with Python {wanted['python']} …")
         create(folder)
     stamp.unlink(missing_ok=True)
     install(requirements, project, python, changes)
@@ -143,9 +143,9 @@ def install_ensurepip() -> None:
     """Debian has `ensurepip` in a separate package."""
     line = "apt-get install -y python3-venv"
     if not shutil.which("apt-get"):
-        cannot("This Python has no ensurepip, so no virtual environment can be made with it.")
+        cannot("This Python has no ensurepip, so it cannot create virtual environments.")
     if os.geteuid() != 0:
-        cannot("This Python cannot make virtual environments yet. Run:\n  sudo " + line)
+        cannot("This Python cannot create virtual environments yet. Run:\n  sudo " + line)
     say("Moa: " + line + " …")
     run(["apt-get", "update", "-qq"])
     run([*line.split(), "-qq"])
@@ -173,7 +173,7 @@ def run(command: list[str]) -> None:
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
     if done.returncode:
         said = done.stdout.decode(errors="replace").strip()
-        cannot("{}\nThis failed: {}".format(said, " ".join(command)))
+        cannot("{}\nThis command failed: {}".format(said, " ".join(command)))
 
 
 def say(text: str) -> None:

@@ -71,7 +71,7 @@ def test_a_task_that_waits_in_the_queue_is_not_published_again(
     assert Batch.objects.get().published_at == first_at
 
 
-def test_a_relay_that_is_stuck_in_a_publish_begins_anew(stage: Stage, smtp: SmtpServer):
+def test_a_relay_that_is_stuck_in_a_publish_restarts(stage: Stage, smtp: SmtpServer):
     """Beyond every bound of the publisher's own, and with no other relay to take the lead."""
     relay = stage.relay(CRASH_HANG="1")
     stage.worker()

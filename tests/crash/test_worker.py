@@ -117,7 +117,7 @@ def received(output: str) -> str:
     return "".join(line for line in output.splitlines() if "received" in line)
 
 
-def test_c13_a_refusal_that_is_on_record_stays_and_the_mail_in_hand_is_unsure(
+def test_c13_a_refusal_that_is_on_record_stays_and_the_current_mail_is_uncertain(
     stage: Stage, smtp: SmtpServer
 ):
     """A reply is certainty: the first open row comes after it, with no copy yet."""

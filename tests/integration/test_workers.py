@@ -64,7 +64,7 @@ def test_i4_of_a_kind_that_holds_no_killed_worker_makes_a_second_copy(
     assert message.deliveries.get(state="uncertain").address == "user20@example.com"
 
 
-def test_a_worker_killed_before_the_dot_leaves_nothing_uncertain(
+def test_a_worker_killed_before_end_of_data_leaves_nothing_uncertain(
     processes: Processes, smtp: SmtpServer
 ):
     """I5: without an end of data nothing was sent."""
@@ -116,7 +116,7 @@ def succeeded(processes: Processes) -> int:
     return processes.output().count("succeeded in")
 
 
-def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
+def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_end_of_data(
     processes: Processes, smtp: SmtpServer
 ):
     """I3: another worker has its mails; it notices before the end of data."""
@@ -138,7 +138,7 @@ def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
     assert waiting.counts(message) == {"sent": 10}
 
 
-def test_a_worker_that_is_told_to_end_finishes_the_mail_in_hand_and_releases_the_rest(
+def test_a_worker_that_is_told_to_end_finishes_the_current_mail_and_releases_the_rest(
     processes: Processes, smtp: SmtpServer
 ):
     smtp.on("dot", delay=0.05)
