@@ -132,7 +132,7 @@ def _claimed_at(batch_id: int) -> Subquery:
 
 
 def _facts(batch_id: int, messages: dict[int, Any]) -> tuple[str, Any]:
-    """Lane and moment of the claim; a query of its own only if the Batch has no open Delivery."""
+    """Lane and time of the claim; an extra query only if the Batch has no open Delivery."""
     for message in messages.values():
         return message.lane, message.claimed_at
     return Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)
