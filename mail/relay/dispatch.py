@@ -49,7 +49,7 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
 def batch_size(ms_per_mail: float) -> int:
     """About a second of work, by the lane's recent pace and MAIL_RATE, and never above the limit.
 
-    Under MAIL_RATE it is a tenth of that, because all slots wait for places and a receipt for a slot.
+    Under MAIL_RATE it is a tenth of that: all slots wait for places, and a receipt for a slot.
     """
     in_time = WORK_PER_BATCH / max(ms_per_mail, 0.01)
     if settings.MAIL_RATE.per_second is not None:
