@@ -72,8 +72,8 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every child, and treat SIGINT, SIGTERM and SIGHUP as requests to stop."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, self._ask)
         width = max(len(program.name) for program in self.programs)
         for number, program in enumerate(self.programs):
             prefix = f"{program.name:<{width}} | "
