@@ -1,4 +1,4 @@
-"""The benchmark: Moa beside its peers and beside the limit, on servers of its own.
+"""The benchmark: Moa compared with its peers and with the limit, on private servers.
 
-A command, `python3 -m bench`. It may import `tests.harness` and what lies below that.
+A command, `python3 -m bench`. May import `tests.harness` and what that may import.
 """

@@ -1,7 +1,7 @@
-"""`python -m bench`: how fast Moa is, beside its peers and beside the limit.
+"""`python -m bench`: how fast Moa is, compared with its peers and with the limit.
 
-With any Python 3.11 or newer: it makes an environment of its own, `.venv-bench`, and starts
-private servers with ports and folders of their own, gone at the end.
+Runs with any Python 3.11 or newer: it creates its own environment, `.venv-bench`, and starts
+private servers with their own ports and folders, which it removes at the end.
 """
 
 import os
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def enter() -> None:
-    """Make the environment, and go on in it as another program."""
+    """Create the environment and continue in it as another program."""
     sys.path.insert(0, str(PROJECT / "bin"))
     import bootstrap
 

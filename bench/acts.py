@@ -1,6 +1,6 @@
 """The program that the sections about one Moa ask: `python -m bench.answering bench.acts`.
 
-What `bench.shop` does, and more; moments are of the clock `time`, as those of `tests.harness.smtp_sink`.
+What `bench.shop` does, and more; times are of the clock `time`, as in `tests.harness.smtp_sink`.
 """
 
 import time
@@ -38,13 +38,13 @@ def open_shop() -> dict[str, Any]:
 
 
 def open_payments(count: int) -> dict[str, list[int]]:
-    """So many payments that wait to be confirmed, each of a buyer of its own."""
+    """Open that many payments to be confirmed, each by another buyer."""
     bought = Product.objects.order_by("pk")[0]
     return {"payments": shop.open_payments(bought, count)}
 
 
 def statements(payment: int, price: int, token: str) -> dict[str, Any]:
-    """How many statements it takes to confirm a payment by the API."""
+    """The number of statements that confirming a payment through the API takes."""
     client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Token {token}"})
     told = {"payment_key": f"sandbox_{payment}", "amount": price}
     with CaptureQueriesContext(connection) as captured:
@@ -56,7 +56,7 @@ def statements(payment: int, price: int, token: str) -> dict[str, Any]:
 
 
 def confirmation(times: int, warm: int = 20) -> dict[str, list[float]]:
-    """Confirm payments by the API, in this process: the seconds of each, and of its parts."""
+    """Confirm payments through the API in this process; the seconds of each and its parts."""
     sold, spent = open_shop(), defaultdict[str, float](float)
     client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Token {sold['token']}"})
     took: dict[str, list[float]] = {"all": [], "making the receipt": [], "statements": []}
@@ -88,7 +88,7 @@ def confirmation(times: int, warm: int = 20) -> dict[str, list[float]]:
 
 
 def send_receipts(count: int, every: float) -> dict[str, dict[str, float]]:
-    """Complete payments, one each `every` seconds; when each buyer's receipt was committed."""
+    """Complete a payment every `every` seconds; return when each receipt was committed."""
     committed = {}
     for payment in Payment.objects.filter(pk__in=open_payments(count)["payments"]):
         began = time.monotonic()
@@ -99,7 +99,7 @@ def send_receipts(count: int, every: float) -> dict[str, dict[str, float]]:
 
 
 def hoard_receipts(count: int) -> dict[str, int]:
-    """Record so many receipts that become due when they are released."""
+    """Record that many receipts, which become due when they are released."""
     payment = Payment.objects.get(pk=open_payments(1)["payments"][0])
     payment.approved_at, later = timezone.now(), timezone.now() + timedelta(hours=1)
     with transaction.atomic():
@@ -110,7 +110,7 @@ def hoard_receipts(count: int) -> dict[str, int]:
 
 
 def release_receipts() -> dict[str, float]:
-    """Make them due, all at once; the moment of the commit."""
+    """Make them all due at once; return the time of the commit."""
     with connection.cursor() as cursor:
         cursor.execute(MAKE_DUE, [mails.RECEIPT.name])
     return {"at": time.time()}

@@ -14,11 +14,11 @@ from tests.harness.sessions import launch, python
 
 
 class ProgramFailed(RuntimeError):
-    """The program ended instead of answering; the text is what it printed last."""
+    """The program ended without an answer; the message is its last output."""
 
 
 class Asked:
-    """A program that answers, one question at a time."""
+    """A program that carries out one order at a time."""
 
     def __init__(self, *arguments: str, environ: Mapping[str, str]) -> None:
         self.log = Path(tempfile.mkstemp(prefix="moa-asked-", suffix=".log")[1])

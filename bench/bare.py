@@ -1,10 +1,10 @@
-"""A bare sender: what one process in Python reaches that decides nothing and keeps nothing.
+"""A bare sender: the rate of a Python process that decides nothing and records nothing.
 
     python -m bench.bare PORT MAILS OCTETS [DATABASE_URL]
 
-One connection, the same mail again and again, the next envelope in one write with the end of the
-mail before it. With a database it marks a row before each dot, as Moa does, and does not wait for
-the disk. What Moa takes beside this is the outbox, claims, results, and a mail of each one's own.
+One connection, always the same mail, the next envelope in one write with the end of the mail
+before. With a database it writes a checkpoint before each end of data, as Moa does, without
+waiting for the disk. Moa adds the outbox, claims, results, and an individual mail for each.
 """
 
 import os
@@ -26,7 +26,7 @@ MARK = """
 
 
 def send(port: int, mails: int, octets: int, mark: Callable[[int], None]) -> None:
-    """Send so many mails and leave; raises ConnectionError when the server does."""
+    """Send that many mails and quit. Raises ConnectionError if the server disconnects."""
     content = LINE * (octets // len(LINE)) + b".\r\n"
     with socket.create_connection(("127.0.0.1", port)) as server:
         server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -41,16 +41,16 @@ def send(port: int, mails: int, octets: int, mark: Callable[[int], None]) -> Non
 
 
 def hear(server: socket.socket, replies: int) -> None:
-    """Read so many replies of one line."""
+    """Read that many one-line replies."""
     while replies > 0:
         said = server.recv(65_536)
         if not said:
-            raise ConnectionError("the server left")
+            raise ConnectionError("the server disconnected")
         replies -= said.count(b"\n")
 
 
 def marker(url: str) -> Callable[[int], None]:
-    """What marks this process's own row."""
+    """A function that writes the checkpoint of this process's own row."""
     session = psycopg.connect(url, autocommit=True)
     session.execute("SET synchronous_commit = off")
     session.execute("DELETE FROM bare WHERE id = %s", [os.getpid()])

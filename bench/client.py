@@ -15,7 +15,7 @@ class Client:
         self.price = price
 
     def confirm(self, payments: Iterable[int]) -> list[float]:
-        """Confirm payments; the seconds that each request took, connecting left out.
+        """Confirm payments; return the seconds of each request without connecting.
 
         Raises AssertionError for any answer but 200.
         """

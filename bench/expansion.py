@@ -1,4 +1,4 @@
-"""Fan-out: recipients into Deliveries, beside what PostgreSQL itself can do. Runs inside Moa."""
+"""Fan-out: the expansion compared with PostgreSQL alone. Runs inside Moa."""
 
 import resource
 import time
@@ -70,13 +70,13 @@ def insert_bare(product: int, message: int, foreign_keys: bool = False) -> dict[
 
 
 def cancel(message: int) -> dict[str, int]:
-    """Stop a broadcast for good."""
+    """Stop a broadcast permanently."""
     outbox.cancel(Message.objects.get(pk=message))
     return {}
 
 
 def _settle() -> None:
-    """Both begin with nothing left to be written by those before."""
+    """Start both with nothing left to write from earlier ones."""
     with connection.cursor() as cursor:
         cursor.execute("CHECKPOINT")
 

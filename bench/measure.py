@@ -12,12 +12,12 @@ TICKS = os.sysconf("SC_CLK_TCK")
 EVERY = 0.5  # seconds between two looks at the memory
 
 Roots = Mapping[str, int]
-"""The pid of a process by its name; all that descends from it counts to it."""
+"""The pid of a process by its name; its descendants count to it."""
 
 
 @dataclass
 class Usage:
-    """What happened between the two ends of `measured`; complete when its block has ended."""
+    """The usage during `measured`; complete once its block has ended."""
 
     cpu: dict[str, float] = field(default_factory=dict)
     """User and system seconds, by name."""

@@ -1,4 +1,4 @@
-"""A whole Moa on the servers of the scene, run as production runs it."""
+"""All of Moa on the servers of the scene, run as in production."""
 
 import shutil
 import tempfile
@@ -102,7 +102,7 @@ class Moa:
         return self.named | shop | servers(self.postgresql, self.rabbitmq)
 
     def trouble(self) -> str:
-        """Why nothing will come any more, or nothing: for `wait_until(alive=…)`."""
+        """Why nothing more will come, or an empty string: for `wait_until(alive=…)`."""
         return "\n".join(
             f"{process.name} ended:\n{process.output()[-3000:]}"
             for process in self.processes.started
@@ -114,7 +114,7 @@ class Moa:
         return psycopg.connect(self.postgresql.url(self.name), autocommit=True)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """What a query finds."""
+        """The rows of a query."""
         with self.database() as session:
             return session.execute(query.encode(), values).fetchall()
 
@@ -122,9 +122,9 @@ class Moa:
         return manage(self.environ, *arguments)
 
     def stop(self, *, gently: bool = True) -> str:
-        """Throw it away; returns what its processes printed.
+        """Discard it; return the output of its processes.
 
-        They end as in a deployment, or at once: what they have in hand is thrown away as well.
+        They end as in a deployment, or immediately, with the mails they are sending.
         """
         self._end_programs()
         if gently:
@@ -154,7 +154,7 @@ class Moa:
 
 
 def servers(postgresql: PostgreSQL, rabbitmq: RabbitMQ) -> dict[str, int]:
-    """The pids of the servers, whose CPU counts to every contender that uses them."""
+    """The pids of the servers; their CPU counts to each contender that uses them."""
     assert postgresql.process  # noqa: S101
     return {"postgresql": postgresql.process.pid, "rabbitmq": rabbitmq.pid}
 

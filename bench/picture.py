@@ -12,7 +12,7 @@ OURS, LIMIT, THEIRS = "#0b7285", "#868e96", "#ced4da"
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
-    """Draw the section `bulk`; nothing is written where it did not run."""
+    """Draw the section `bulk`; writes nothing if it did not run."""
     bars = [
         (str(row.detail["title"]), float(row.detail["rate"]))
         for row in rows

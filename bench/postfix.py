@@ -1,6 +1,6 @@
 """The programs `smtp-sink` and `smtp-source` of Debian's package postfix.
 
-If they are not installed, the package is fetched and unpacked into a folder of the benchmark's:
+If they are not installed, the package is downloaded and unpacked into the benchmark's folder:
 nothing is configured, and no mail server is started.
 """
 
@@ -16,7 +16,7 @@ LIBRARIES = "usr/lib/postfix"
 
 
 def program(name: str) -> Path:
-    """The path of a program; fetches the package when it is not here.
+    """The path of a program; downloads the package if it is missing.
 
     Raises FileNotFoundError where there is no apt-get to fetch it with.
     """
@@ -34,7 +34,7 @@ def environ() -> dict[str, str]:
 
 
 def version() -> str:
-    """Of the package, or "installed" where the system's own is used."""
+    """The version of the package, or "installed" if the system's own is used."""
     noted = UNPACKED / "version"
     return noted.read_text() if noted.exists() else "installed"
 

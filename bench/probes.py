@@ -1,4 +1,4 @@
-"""Probes: what single steps cost when the tables are as full as they are. Runs inside Moa."""
+"""Probes: the time of single steps on tables of a given size. Runs inside Moa."""
 
 import time
 from collections.abc import Callable
@@ -55,7 +55,7 @@ WEAR = """
 
 
 def fill(message: int, receipts: int, waiting: int) -> dict[str, int]:
-    """So many receipts that were sent, each a Message of its own, and a broadcast's due mails."""
+    """Create sent receipts, each its own Message, and a broadcast's due mails."""
     mail = EmailMessage("영수증", "감사합니다.\n", to=["buyer@moa.example"])
     receipt = outbox.send(mail, kind=RECEIPT).pk
     left_out = ("id", "uuid", "key", "mime", "text", "html")
@@ -102,9 +102,9 @@ def bind_one(mails: int) -> Batch:
 
 
 def turn(message: int, every: int) -> dict[str, list[float]]:
-    """Cancel a broadcast: the seconds of each page that is turned, the first and the last left out.
+    """Cancel a broadcast; return the seconds of each page but the first and the last.
 
-    `binding` are those of binding mails of others in between, `every` so many pages.
+    `binding` are those of binding other mails in between, every `every` pages.
     """
     pages: list[float] = []
     binding: list[float] = []
@@ -124,7 +124,7 @@ def turn(message: int, every: int) -> dict[str, list[float]]:
 
 
 def claim(times: int) -> dict[str, list[float]]:
-    """The seconds of so many claims, each of a fresh Batch."""
+    """The seconds of that many claims, each of a new Batch."""
     took = []
     for _ in range(times):
         batch = bind_one(BATCH)
@@ -136,7 +136,7 @@ def claim(times: int) -> dict[str, list[float]]:
 
 
 def wear(updates: int) -> dict[str, float]:
-    """Move the cursors of Batches so many times, each 500 times, as their workers do."""
+    """Move the cursors of Batches that many times, each 500 times, as workers do."""
     began = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SET synchronous_commit = off")

@@ -1,4 +1,4 @@
-"""Run the sections that were asked for and show what came of them."""
+"""Run the requested sections and show their results."""
 
 import traceback
 
@@ -10,7 +10,7 @@ from bench.sections import section
 
 
 def main(arguments: list[str]) -> int:
-    """0 when everything was measured, whatever the figures; 1 when a section broke."""
+    """Return 0 if everything was measured, whatever the figures, and 1 if a section failed."""
     options = parse(arguments)
     rows: list[Row] = []
     with Scene(quick=options.quick) as scene:
@@ -30,7 +30,7 @@ BROKEN = "BROKEN"
 
 
 def carry_out(name: str, scene: Scene, options: Options) -> list[Row]:
-    """The rows of a section; one that says so if it breaks, so that the others are not lost."""
+    """The rows of a section; if it fails, a row that says so, so that the others are kept."""
     scene.say(f"== {name}")
     try:
         return section(name)(scene, options)

@@ -23,11 +23,11 @@ class Score:
     title: str
     counts: list[int] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
-    """Mails per second, from the first hand-over until the server has taken all."""
+    """Mails per second, from the first hand-over until the server has accepted all."""
     cpu: list[dict[str, float]] = field(default_factory=list)
     """CPU seconds per 1,000 mails by process."""
     pss: list[float] = field(default_factory=list)
-    """Peak of all its processes, MB, servers left out; so is `rss`."""
+    """Peak of all its processes in MB, without the servers; likewise `rss`."""
     rss: list[float] = field(default_factory=list)
 
     @property
@@ -65,7 +65,7 @@ def race(
 def run_once(
     scene: Scene, options: Options, contender: Contender, sink: Sink, notice: Path, score: Score
 ) -> None:
-    """Start it, warm it, measure it, end it. Raises WrongCount when a mail is lost or doubled."""
+    """Start, warm up, measure and stop it. Raises WrongCount for lost or duplicated mails."""
     with ExitStack() as ending:
         contender.start(scene, sink, notice, ending)
         contender.prepare(contender.warm)

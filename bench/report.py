@@ -1,4 +1,4 @@
-"""The table, the JSON and what they say of the machine and the versions."""
+"""The table and the JSON, with the machine and the versions."""
 
 import json
 import os
@@ -82,12 +82,12 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def write(path: Path, head: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Write everything that was measured."""
+    """Write all measurements."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = head | {"rows": [asdict(row) for row in rows]}
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def place(options: Options) -> Path:
-    """Where the JSON goes."""
+    """The path of the JSON."""
     return options.output or RESULTS / f"bench-{time.strftime('%Y%m%d-%H%M%S')}.json"

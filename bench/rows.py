@@ -1,4 +1,4 @@
-"""Rows: what the final table shows, one line each."""
+"""Rows: the lines of the final table."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Row:
-    """One measured figure beside its target; `passes` is None where nothing was aimed at."""
+    """A measured figure and its target; `passes` is None without a target."""
 
     section: str
     name: str
@@ -17,7 +17,7 @@ class Row:
     measured: str
     passes: bool | None = None
     detail: dict[str, Any] = field(default_factory=dict)
-    """All that was measured for it, for the JSON."""
+    """All its measurements, for the JSON."""
 
     @property
     def verdict(self) -> str:
@@ -35,7 +35,7 @@ def at_most(section: str, name: str, value: float, bound: float, unit: str, **de
 
 
 def reported(section: str, name: str, measured: str, **detail: Any) -> Row:
-    """A row that stands there to be read."""
+    """A row without a target."""
     return Row(section, name, "", measured, None, detail)
 
 

@@ -16,13 +16,13 @@ from tests.harness.postgresql import PostgreSQL
 from tests.harness.rabbitmq import RabbitMQ
 
 POSTGRESQL = {"shared_buffers": "256MB", "max_wal_size": "4GB", "max_connections": "300"}
-"""Beside the settings of the tests, fsync and full_page_writes on among them."""
+"""In addition to the tests' settings, which include fsync and full_page_writes."""
 
 
 class Scene:
     """PostgreSQL and RabbitMQ from its start to its end; all else is a section's own.
 
-    `postgresql` are settings of the server beside those that all have.
+    `postgresql` are additional settings of the server.
 
     Whatever a section left running, as after an error, ends with the scene.
     """
@@ -99,7 +99,7 @@ class Scene:
         return self.vhosts.pop()
 
     def fresh_name(self, kind: str) -> str:
-        """A name for a database or a virtual host that this scene has not used yet."""
+        """A new name for a database or a virtual host of this scene."""
         self.made += 1
         return f"{kind}_{self.made}"
 

@@ -1,7 +1,7 @@
 """The program that acts as Moa's web processes do: `python -m bench.answering bench.shop`.
 
-It calls the same services as the API and the admin do; times are of the clock `monotonic`, which
-all processes of a machine share.
+It calls the same services as the API and the admin. Times are of the clock `monotonic`, which all
+processes of a machine share.
 """
 
 import time
@@ -57,7 +57,7 @@ def product(subscribers: int) -> dict[str, Any]:
 
 
 def publish(terms: int) -> dict[str, Any]:
-    """Publish the draft, so that its subscribers are told."""
+    """Publish the draft, so that its subscribers are notified."""
     draft = Terms.objects.get(pk=terms)
     began = time.monotonic()
     published = publish_terms(terms=draft, by=administrator())

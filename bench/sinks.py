@@ -1,4 +1,4 @@
-"""The fastest SMTP server there is, `smtp-sink` of Postfix: it takes everything and counts."""
+"""`smtp-sink` of Postfix, a very fast SMTP server that accepts and counts every mail."""
 
 import os
 import re
@@ -13,15 +13,15 @@ from tests.harness.sessions import launch
 
 COUNT = re.compile(rb"mesg=(\d+)")
 BACKLOG = "1000"
-STILL = 0.3  # seconds in which a mail too many would come
+STILL = 0.3  # seconds in which a surplus mail would arrive
 
 
 class WrongCount(AssertionError):
-    """The server took another number of mails than were handed over."""
+    """The server accepted another number of mails than were handed over."""
 
 
 class Sink:
-    """One process of `smtp-sink`; it says 250 to every mail and counts them."""
+    """A process of `smtp-sink`, which replies 250 to every mail and counts them."""
 
     def __init__(self, *, pipelining: bool = True, options: tuple[str, ...] = ()) -> None:
         self.port = free_port()
@@ -44,7 +44,7 @@ class Sink:
 
     @property
     def count(self) -> int:
-        """How many mails it has taken since it started."""
+        """How many mails it has accepted since it started."""
         with self.counter.open("rb") as counter:
             counter.seek(max(0, counter.seek(0, os.SEEK_END) - 200))
             found = COUNT.findall(counter.read().rpartition(b"\r")[0])

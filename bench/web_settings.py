@@ -1,4 +1,4 @@
-"""Moa's settings as production has them, and the app that changes what is done about receipts."""
+"""Moa's production settings, with the app that changes what is done about receipts."""
 
 from moa.settings import *  # noqa: F403
 from moa.settings import INSTALLED_APPS as OF_MOA

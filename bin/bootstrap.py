@@ -1,7 +1,7 @@
-"""Make a virtual environment of the project's, with nothing but the standard library.
+"""Create the project's virtual environments, with only the standard library.
 
-`bin/up` and `bin/test` share `.venv`; the benchmark has its own. Each carries a stamp of what was installed into it, written
-last: without one it was left half made, and is made anew.
+`bin/up` and `bin/test` share `.venv`; the benchmark has its own. A stamp in each, written last,
+says what was installed; an environment without one is incomplete and is created again.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 NEEDED = (3, 11)
-CANNOT = 3  # the exit code of a machine that lacks something
-DJANGO = "MOA_DJANGO"  # the variable that names another version of Django than is pinned
+CANNOT = 3  # the exit code if the machine lacks something
+DJANGO = "MOA_DJANGO"  # the variable that selects another version of Django than the pinned one
 
 
 def environment(requirements: str, project: Path = PROJECT, folder: str = ".venv") -> Path:
-    """The Python of `folder`, with what the requirements file names installed, pinned.
+    """The Python of `folder`, with the pinned requirements of a file installed.
 
     With MOA_DJANGO=6.1 that is `.venv-6.1`, with the pins of constraints-django-6.1.txt in place
-    of those they differ from. Installs only what changed since the last time. Ends the program with a sentence and exit
-    code 3 when the machine lacks something.
+    of those they differ from. Installs only what has changed since the last time. If the machine
+    lacks something, ends the program with an explanation and exit code 3.
     """
     if sys.version_info < NEEDED:
         cannot(too_old())
@@ -54,7 +54,7 @@ def prepared(requirements: str, project: Path, folder: Path, changes: str = "") 
     if wanted.items() <= found.items() and python.exists():
         return python
     if found.get("python") != wanted["python"] or not python.exists():
-        say(f"Moa: making {folder.name} with Python {wanted['python']} …")
+        say(f"Moa: creating {folder.name} with Python {wanted['python']} …")
         create(folder)
     stamp.unlink(missing_ok=True)
     install(requirements, project, python, changes)
@@ -63,7 +63,7 @@ def prepared(requirements: str, project: Path, folder: Path, changes: str = "") 
 
 
 def wanted_stamp(requirements: str, project: Path, changes: str = "") -> dict[str, str]:
-    """What a finished environment says of itself: its Python, and a digest of each file it followed."""
+    """The stamp of a finished environment: its Python, and a digest of each requirements file."""
     files = [requirements, *included(requirements, project)]
     stamp = {"python": "{}.{}.{}".format(*sys.version_info[:3])}
     for name in (*files, "constraints.txt", *filter(None, [changes])):
@@ -86,7 +86,7 @@ def read_stamp(stamp: Path) -> dict[str, str]:
 
 
 def create(folder: Path) -> None:
-    # Not sys.executable: that may lie in the very folder that is made anew.
+    # Not sys.executable, which may be in the folder that is being recreated.
     executable = getattr(sys, "_base_executable", sys.executable)
     shutil.rmtree(str(folder), ignore_errors=True)
     if uv():
@@ -140,12 +140,12 @@ def package(pin: str) -> str:
 
 
 def install_ensurepip() -> None:
-    """Debian keeps `ensurepip` in a package of its own."""
+    """Debian has `ensurepip` in a separate package."""
     line = "apt-get install -y python3-venv"
     if not shutil.which("apt-get"):
-        cannot("This Python has no ensurepip, so no virtual environment can be made with it.")
+        cannot("This Python has no ensurepip, so it cannot create virtual environments.")
     if os.geteuid() != 0:
-        cannot("This Python cannot make virtual environments yet. Run:\n  sudo " + line)
+        cannot("This Python cannot create virtual environments yet. Run:\n  sudo " + line)
     say("Moa: " + line + " …")
     run(["apt-get", "update", "-qq"])
     run([*line.split(), "-qq"])
@@ -169,11 +169,11 @@ def uv() -> str:
 
 
 def run(command: list[str]) -> None:
-    """Run a command quietly; if it fails, show what it said and end."""
+    """Run a command quietly; if it fails, print its output and exit."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # noqa: S603
     if done.returncode:
         said = done.stdout.decode(errors="replace").strip()
-        cannot("{}\nThis failed: {}".format(said, " ".join(command)))
+        cannot("{}\nThis command failed: {}".format(said, " ".join(command)))
 
 
 def say(text: str) -> None:

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 
 BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(100_000))"
-"""Burns a core until whoever started it is gone."""
+"""Use a whole core until the parent process has ended."""
 
 
 @contextlib.contextmanager
 def busy(count: int) -> Iterator[None]:
-    """So many processes, each of which takes all of a core that it gets."""
+    """Start that many processes, each of which uses a whole core."""
     started = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]  # noqa: S603
     try:
         yield

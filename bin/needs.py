@@ -1,4 +1,4 @@
-"""What the tests use that is not a Python package, and how it is got."""
+"""What the tests need that is not a Python package, and how to get it."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ NEEDS = [
 
 
 def missing(say: Callable[[str], None]) -> list[Need]:
-    """What is not here, after an attempt to install it: as root, where there is apt-get."""
+    """What is missing, after an attempt to install it (as root, with apt-get)."""
     return [need for need in NEEDS if not _have(need, say)]
 
 
 @contextlib.contextmanager
 def database() -> Iterator[str]:
-    """The URL of a PostgreSQL for the tests: the one that is given, or one of its own, or none."""
+    """The URL of PostgreSQL for the tests: the given one, a private one, or none."""
     given = os.environ.get("TEST_DATABASE_URL", "")
     if given or not postgresql.installed():
         yield given
@@ -83,7 +83,7 @@ def _have(need: Need, say: Callable[[str], None]) -> bool:
 
 @contextlib.contextmanager
 def _no_services() -> Iterator[None]:
-    """Keep Debian from starting what it installs."""
+    """Keep Debian from starting the servers it installs."""
     if POLICY.exists():
         yield
         return

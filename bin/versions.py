@@ -1,4 +1,4 @@
-"""Which Django the tests run on, and a Python that it runs on: `bin/test --django 6.1`.
+"""The Django version of a test run, and a Python for it: `bin/test --django 6.1`.
 
 python3 bin/versions.py 6.1     prints that Python, or fails when this machine has none
 """
@@ -14,7 +14,7 @@ import bootstrap
 
 OPTION = "--django"
 PYTHON_FOR = {"6.1": (3, 12)}
-"""The other versions of Django that Moa supports, and the oldest Python each runs on."""
+"""The other supported versions of Django, and the oldest Python of each."""
 NEWEST = 14  # the newest minor version of Python 3 that is looked for
 
 
@@ -44,7 +44,7 @@ def start_again(version: str) -> None:
 
 
 def find_python(oldest: tuple[int, int]) -> str:
-    """The newest Python that is installed here and runs, or nothing."""
+    """The newest working Python on this machine, or nothing."""
     minors = range(NEWEST, oldest[1] - 1, -1)
     return next((python for minor in minors for python in candidates(minor) if runs(python)), "")
 
@@ -64,7 +64,7 @@ def candidates(minor: int) -> list[str]:
 
 
 def runs(python: str) -> bool:
-    """Whether it starts: pyenv puts commands on PATH that only say that they are not installed."""
+    """Whether it works: pyenv has commands on PATH that only report a missing version."""
     return output(python, "-c", "print(1)") == "1"
 
 

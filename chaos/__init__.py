@@ -1,4 +1,4 @@
-"""Chaos: the whole of Moa under load, faults from a seed, and a ledger of every mail.
+"""Chaos: all of Moa under load, seeded faults, and a ledger of every mail.
 
-A command, `python -m chaos`. It may import `tests.harness` and what lies below that.
+A command, `python -m chaos`. May import `tests.harness` and what that may import.
 """

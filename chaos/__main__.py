@@ -1,4 +1,4 @@
-"""`python -m chaos`: break everything, lose nothing, and show it."""
+"""`python -m chaos`: break everything, lose nothing, and prove it."""
 
 import argparse
 import signal
@@ -16,9 +16,7 @@ from chaos.stack import Stack
 
 def main() -> int:
     asked = parser().parse_args()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # what was started is ended all the same
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # still stop what was started
     report.commit()  # now, and not when a long run is over
     code: int = asked.command(asked)
     return code
@@ -61,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def carry_out_run(asked: argparse.Namespace) -> int:
-    """`run`: the plan of a seed until so many SIGKILLs have landed."""
+    """`run`: the plan of a seed, until that many SIGKILLs have hit."""
     run = Run(seed=asked.seed, rate=asked.rate)
     faults = plan.faults(asked.seed, mix=asked.mix, closest=asked.every)
     command = {"name": "run", "seed": asked.seed, "kills": asked.kills, "mix": asked.mix}
@@ -70,7 +68,7 @@ def carry_out_run(asked: argparse.Namespace) -> int:
 
 
 def carry_out_soak(asked: argparse.Namespace) -> int:
-    """`soak`: every kind of fault, one a minute; memory may not grow."""
+    """`soak`: every kind of fault, one a minute; memory must not grow."""
     run = Run(seed=asked.seed, rate=asked.rate)
     memory = soak.Memory(run.stack, warm_up=asked.warm_up)
     faults = plan.faults(asked.seed, mix="soak", closest=soak.EVERY)
@@ -81,7 +79,7 @@ def carry_out_soak(asked: argparse.Namespace) -> int:
 
 
 def carry_out_replay(asked: argparse.Namespace) -> int:
-    """`replay`: the same faults at the same distances."""
+    """`replay`: the same faults at the same intervals."""
     before = replay.read(asked.file)
     command = before["command"] | {"name": "replay", "file": asked.file.name}
     run = Run(seed=command["seed"], rate=command["rate"])

@@ -1,29 +1,29 @@
 """The cells of the SMTP grid: every command, what a server may do there, and the outcome. Pure.
 
-A cell offers two mails in one Batch; the server misbehaves at one, which is the first or the
-second: with PIPELINING a second is announced together with the end of the first. The outcome is how
-that mail stands at once, whom the answer stops (its scope), and that nobody else is stopped.
+A cell offers two mails in one Batch, and the server misbehaves at the first or the second: with
+PIPELINING the second is announced together with the end of the first. The outcome is the state of
+that mail, what the reply stops (its scope), and that nothing else is stopped.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 HOLDS = (0, 5, 15, 60, 3600)
-"""Seconds for which a lane may wait at its first hold."""
+"""Seconds of a lane's first hold."""
 
 
 @dataclass(frozen=True)
 class Stands:
-    """How the mail stands, and what became of its lane and of the other mail."""
+    """The outcome for the mail, its lane and the other mail."""
 
     state: str
     """A state of a Delivery; `deferred` is queued for a later time of its own."""
     copies: int
     attempts: int
     scope: str
-    """Of the Attempt on record; empty: there is none."""
+    """The scope of the recorded Attempt; empty if there is none."""
     held: int
-    """Seconds for which the whole lane waits."""
+    """Seconds for which the whole lane is held."""
     other: str
     """The state of the other mail."""
 
@@ -39,17 +39,17 @@ def refused(scope: str = "recipient") -> Stands:
 
 
 def held(seconds: int) -> Stands:
-    """The transport waits; neither mail was at fault, both are due as before."""
+    """The transport is held; neither mail was at fault, both are due as before."""
     return Stands("queued", copies=0, attempts=0, scope="", held=seconds, other="queued")
 
 
 def held_later(seconds: int) -> Stands:
-    """As `held`, but the answer came to the mail itself, which waits a minute: others go first."""
+    """As `held`, but the reply was about the mail itself, which waits a minute behind others."""
     return replace(held(seconds), state="deferred", scope="transport")
 
 
 def in_the_end(first: Stands) -> Stands:
-    """How it stands once the time is over for which lane and mail waited."""
+    """The outcome once the waiting times of lane and mail are over."""
     if first.state in ("queued", "deferred"):
         return replace(SENT, attempts=first.attempts + 1, scope=first.scope)
     return replace(first, held=0, other="sent")
@@ -61,9 +61,9 @@ class Cell:
     trouble: str
     first: Stands
     what: dict[str, Any] = field(default_factory=dict)
-    """What a Rule of the SMTP server says."""
+    """The arguments of the SMTP server's Rule."""
     kept: bool = False
-    """Whether a mail has left by the same connection before, in another Batch."""
+    """Whether an earlier Batch has used the same connection."""
     second: bool = False
     """Whether the server misbehaves at the second mail."""
 
@@ -128,7 +128,7 @@ ANSWERS: dict[Stands, tuple[str, ...]] = {
     held_later(60): ("530 5.7.0 TLS or login first", "534 5.7.9 weak", "535 5.7.8 login"),
     held_later(3600): ("550 5.4.5 the day's quota",),
 }
-"""Answers with a meaning of their own, from the first reply that is about a recipient on."""
+"""Replies with a meaning of their own, from the first that is about a recipient on."""
 
 
 def _cells() -> list[Cell]:
@@ -145,7 +145,7 @@ def _cells() -> list[Cell]:
     made.append(Cell("dot", "drop before it was taken", NOT_TAKEN, {"drop": True, "takes": False}))
     made.append(Cell("dot", "354", TAKEN, {"reply": "354 go on", "takes": True}))
     for trouble in ("421", "drop", "timeout", "garbage"):
-        # The server had closed a connection at rest: that is no trouble, and a new one is made.
+        # The server had closed an idle connection: no error, a new one is opened.
         made.append(Cell("mail", trouble, SENT, TROUBLES[trouble], kept=True))
     return made
 
@@ -161,7 +161,7 @@ def _answers() -> list[Cell]:
 
 
 def _second() -> list[Cell]:
-    """The same at the second mail; a connection that ends before MAIL was answered is made anew."""
+    """The same at the second mail; a connection lost before the reply to MAIL is reopened."""
     made = []
     for cell in _cells():
         if cell.phase in ("mail", "rcpt", "data", "dot", "rset") and not cell.kept:

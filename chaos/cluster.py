@@ -71,12 +71,12 @@ ROWS = [
 
 
 def carry_out(*, seed: int, seeds: int = 3) -> tuple[dict[str, Any], Stack]:
-    """Try the rows on three nodes; the result and the stack."""
+    """Run the rows on three nodes; return the result and the stack."""
     return matrix.carry_out(seed=seed, seeds=seeds, rows=ROWS, grid=False, stack=Stack(nodes=3))
 
 
 class _Held:
-    """While this lasts, the supervisor does not start some nodes again."""
+    """Keep the supervisor from restarting some nodes."""
 
     def __init__(self, scene: Scene, nodes: list[RabbitMQ]) -> None:
         self.held, self.nodes = scene.stack.held_nodes, nodes
@@ -89,7 +89,7 @@ class _Held:
 
 
 def _leader(scene: Scene) -> RabbitMQ:
-    """The node that leads the queue of receipts."""
+    """The leader node of the queue for receipts."""
     name = _of_queue(scene, "leader")
     return next(node for node in scene.stack.nodes if node.node == name)
 
@@ -104,7 +104,7 @@ def _whole_again(scene: Scene) -> None:
 
 
 def _of_queue(scene: Scene, column: str) -> str:
-    """What the cluster says of the queue of receipts; empty while it cannot tell."""
+    """The cluster's status of the queue for receipts; empty while it is unknown."""
     for node in scene.stack.nodes:
         with suppress(subprocess.CalledProcessError):
             shown = node.ctl("list_queues", "name", column)

@@ -11,11 +11,11 @@ MEGABYTES = 300
 
 
 class CannotMount(Exception):
-    """This machine does not let us mount a tmpfs; the text says why."""
+    """A tmpfs cannot be mounted on this machine; the message says why."""
 
 
 class SmallDisk:
-    """A tmpfs on a folder, from `with` to its end; what is on it is gone then."""
+    """A tmpfs on a folder for the duration of a `with` block; its content is lost then."""
 
     def __init__(self, folder: Path, *, owner: str | None) -> None:
         self.folder, self.owner = folder, owner
@@ -40,7 +40,7 @@ class SmallDisk:
         subprocess.run(["umount", self.folder], check=True)  # noqa: S603, S607
 
     def fill(self) -> None:
-        """Let the ballast take all that is free, also what was freed since."""
+        """Grow the ballast into all free space."""
         place = os.open(self.ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             while True:

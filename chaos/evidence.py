@@ -1,4 +1,4 @@
-"""Evidence: what database, SMTP log and clients know at the end, as plain rows."""
+"""Evidence: what the database, the SMTP log and the clients know at the end, as rows."""
 
 import json
 from collections import Counter
@@ -46,7 +46,7 @@ class Batch:
 
 @dataclass
 class Evidence:
-    """All books of a run."""
+    """All records of a run."""
 
     wanted: list[Wanted]
     rows: list[Row]
@@ -71,7 +71,7 @@ class Evidence:
 
 
 def gather(stack: Stack, operations: Iterable[Operation]) -> Evidence:
-    """Read everything, once all is quiet."""
+    """Read everything once all mails are settled."""
     with stack.database() as database:
         rows = [record.row(found) for found in database.execute(record.ROWS)]
         counts = dict(record.counts(found) for found in database.execute(record.COUNTS))
@@ -95,7 +95,7 @@ def gather(stack: Stack, operations: Iterable[Operation]) -> Evidence:
 
 
 def _distinct(operations: Iterable[Operation]) -> list[Operation]:
-    """One operation for each thing that was wanted: a refused draft is published again later."""
+    """One operation per intent: a refused draft is published again later."""
     found: dict[tuple[str, str], Operation] = {}
     for one in operations:
         known = found.get((one.kind, one.ref))

@@ -12,9 +12,9 @@ ACTIONS = KILLS | TROUBLES
 
 
 def carry_out(fault: Fault, stack: Stack) -> tuple[Hit, Undo | None]:
-    """Do what the plan says to whoever is there; a target that is down already is not hit.
+    """Carry out a fault of the plan; a target that is already down is not hit.
 
-    Returns what was hit and, of a fault that lasts, what ends it.
+    Returns what was hit and, for a fault that lasts, a function that ends it.
     """
     hit = Hit(number=fault.number, kind=fault.kind, at=time.time())
     return hit, ACTIONS[fault.kind](fault, stack, hit)

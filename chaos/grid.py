@@ -1,4 +1,4 @@
-"""The SMTP grid, on a database of its own: see chaos/cells.py for what is expected."""
+"""The SMTP grid on its own database; chaos/cells.py has the expected outcomes."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ DATABASE = "grid"
 
 
 def carry_out(*, only: str = "") -> tuple[dict[str, Any], Stack]:
-    """Try every cell with PostgreSQL alone; the result and the stack."""
+    """Run every cell with PostgreSQL alone; return the result and the stack."""
     stack, began = Stack(), time.monotonic()
     try:
         stack.postgresql.start()
@@ -34,7 +34,7 @@ def carry_out(*, only: str = "") -> tuple[dict[str, Any], Stack]:
 
 
 def cells(stack: Stack, *, only: str = "") -> list[dict[str, Any]]:
-    """Every cell whose name has `only`, on the running PostgreSQL of a stack."""
+    """Run the cells whose name contains `only`, on the running PostgreSQL of a stack."""
     with psycopg.connect(stack.postgresql.url(), autocommit=True) as database:
         database.execute(f"CREATE DATABASE {DATABASE}")
     environ = stack.environ | {"DATABASE_URL": stack.postgresql.url(DATABASE)}

@@ -1,4 +1,4 @@
-"""Hit: a fault that met somebody."""
+"""Hit: a fault that was carried out."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 @dataclass
 class Hit:
-    """A fault that was carried out, on whom, and when."""
+    """A fault that was carried out, its target and its time."""
 
     number: int
     kind: str
     at: float
     target: str = ""
-    """The unit that was hit; empty: there was none to hit."""
+    """The unit that was hit; empty if none was up."""
     pids: list[int] = field(default_factory=list)
     """The processes that it hit."""
     ended_at: float | None = None
-    """When the fault itself was over: the process thawed, the link whole again."""
+    """When the fault itself ended: the process resumed, the link restored."""
     detail: str = ""
 
     @property
@@ -40,7 +40,7 @@ class Hit:
 
 Undo = Callable[[], None]
 Action = Callable[[Fault, Stack, Hit], Undo | None]
-"""Does what a kind of fault says, fills in whom it hit, and returns what ends it."""
+"""Carries out a kind of fault, notes its target, and returns a function that ends it."""
 
 
 def running(units: Sequence[Unit]) -> list[Unit]:
@@ -48,5 +48,5 @@ def running(units: Sequence[Unit]) -> list[Unit]:
 
 
 def choose(fault: Fault, candidates: Sequence[T]) -> T | None:
-    """The one that the plan chose; None when there is none."""
+    """The one that the plan selects, or None if there is none."""
     return candidates[int(fault.choice * len(candidates))] if candidates else None

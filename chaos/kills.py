@@ -1,4 +1,4 @@
-"""Kills: the faults that are over in a moment; the supervisor starts again what is gone."""
+"""Kills: instantaneous faults; the supervisor restarts what has ended."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.harness.sessions import send
 
 
 def _kill_one(prefix: str) -> Action:
-    """SIGKILL of the main process of one of the units; its children are left to themselves."""
+    """SIGKILL of a unit's main process; its children are left running."""
 
     def act(fault: Fault, stack: Stack, hit: Hit) -> None:
         unit = choose(fault, running(stack.named(prefix)))
@@ -39,7 +39,7 @@ def _kill_child(prefix: str) -> Action:
 
 
 def _kill_machine(prefix: str) -> Action:
-    """SIGKILL of a unit and all its children at once, as when its machine is gone."""
+    """SIGKILL of a unit and all its children at once, as if its machine had failed."""
 
     def act(fault: Fault, stack: Stack, hit: Hit) -> None:
         unit = choose(fault, running(stack.named(prefix)))
@@ -83,7 +83,7 @@ def _command(pid: int) -> bytes:
 
 
 def _kill(hit: Hit, unit: Unit, pids: list[int]) -> None:
-    """All of them stand still before the first dies, so none acts on the death of another."""
+    """Stop all of them before the first dies, so that none reacts to another's death."""
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in pids:
             with suppress(ProcessLookupError):

@@ -1,7 +1,7 @@
 """The load: clients that buy, publish changes of terms and leave notes, over HTTP.
 
-A client repeats what got no answer, with the same order number or key, until it is acknowledged.
-Some give up at the first trouble, as people do: what they asked for may be there or not.
+A client repeats a request that got no response, with the same order number or key, until it is
+acknowledged. Some give up at the first error, as people do; their request may have succeeded.
 """
 
 import http.client
@@ -21,7 +21,7 @@ RETRY = 0.3  # seconds
 
 @dataclass
 class Operation:
-    """One thing a client wanted, and whether the shop said it was done."""
+    """One request of a client, and whether the shop acknowledged it."""
 
     kind: str
     ref: str
@@ -30,11 +30,11 @@ class Operation:
     answer: dict[str, Any] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     asked_at: float = 0
-    """When the request that was acknowledged left."""
+    """When the acknowledged request was sent."""
 
 
 class Load:
-    """Clients in threads; `operations` is what they remember."""
+    """Clients in threads; `operations` records what they asked for."""
 
     def __init__(self, shop: dict[str, Any], port: int, *, seed: int, rate: float) -> None:
         self.shop, self.port, self.rate = shop, port, rate
@@ -54,7 +54,7 @@ class Load:
             thread.start()
 
     def stop(self, *, seconds: float = 60) -> None:
-        """Begin nothing new, and wait for what is being repeated."""
+        """Start nothing new, and wait for requests that are being repeated."""
         self.stopping.set()
         end = time.monotonic() + seconds
         for thread in self.threads:
@@ -111,7 +111,7 @@ class Load:
         return self._ask("/chaos/notes/", form)
 
     def _publisher(self) -> None:
-        """Publish changes of terms, product by product, as soon as the last was told."""
+        """Publish changes of terms, product by product, each once the last one was sent."""
         products: list[int] = self.shop["told"]
         drafts: dict[int, int] = {}
         days = dict.fromkeys(products, 7)
@@ -130,7 +130,7 @@ class Load:
                 continue
 
     def once(self, operation: Operation) -> None:
-        """Carry out a payment or a note, without patience: whatever is wrong is raised."""
+        """Make one attempt at a payment or a note; raise whatever goes wrong."""
         act = self._pay if operation.kind == "payment" else self._leave_note
         operation.answer = act(operation.ref)
 
@@ -146,7 +146,7 @@ class Load:
         return int(self._ask(f"/api/products/{product}/terms/", draft)["id"])
 
     def publish(self, product: int, terms: int) -> None:
-        """Publish a draft, repeating what gets no answer. Raises Unfinished."""
+        """Publish a draft, repeating requests without a response. Raises Unfinished."""
         operation = Operation("broadcast", str(terms), time.time(), answer={"product": product})
         recorded = False
         while not self.giving_up.is_set():
@@ -200,7 +200,7 @@ class Load:
 
 
 class Refused(Exception):
-    """An answer that is no 2xx."""
+    """A response that is not 2xx."""
 
     def __init__(self, status: int, body: str) -> None:
         super().__init__(f"{status} {body[:80]}")
@@ -208,7 +208,7 @@ class Refused(Exception):
 
 
 class Unfinished(Exception):
-    """The product's last broadcast is still on its way; this draft waits."""
+    """The product's last broadcast is not finished; this draft waits."""
 
     def __init__(self, terms: int) -> None:
         super().__init__(str(terms))

@@ -28,7 +28,7 @@ def carry_out(
     rows: Sequence[Row] = ROWS,
     stack: Stack | None = None,
 ) -> tuple[dict[str, Any], Stack]:
-    """Try every row, those that depend on timing with `seeds`; the result and the stack."""
+    """Run every row, those that depend on timing once per seed; return result and stack."""
     stack = stack or Stack()
     began = time.monotonic()
     try:
@@ -57,7 +57,7 @@ def carry_out(
 
 
 def _show(found: list[dict[str, Any]], ledger: Ledger) -> None:
-    """Print how many rows are as expected, which could not run, and what the ledger objects to."""
+    """Print how many rows passed, which could not run, and the ledger's objections."""
     failed = [one for one in found if not one["as_expected"]]
     not_run = [one["row"] for one in failed if one.get("not_run")]
     say(
@@ -102,7 +102,7 @@ def _try(scene: Scene, name: str, expected: str, act: Callable[[], str | None]) 
 
 
 def _tidy_up(scene: Scene) -> None:
-    """After a row that failed: let what still waits leave, so that the next row starts at rest."""
+    """After a failed row: wait until all mail has left, so that the next row starts clean."""
     scene.stack.steer("smtp", do="clear")
     scene.stack.steer("proxy.smtp", do="clear")
     scene.stack.held_nodes.clear()

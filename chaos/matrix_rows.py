@@ -1,7 +1,7 @@
 """The rows of the fault matrix, and what they share.
 
 A row is a function of the scene and of a number in [0, 1) by which the seed shifts its timing. It
-returns what was seen and raises Failed. What is expected stands in its docstring, which is shown.
+returns what was observed, or raises Failed. Its docstring states what is expected and is printed.
 """
 
 import signal
@@ -19,7 +19,7 @@ class Row:
     name: str
     act: Act
     seeds: int
-    """With how many seeds it runs: three where it depends on timing."""
+    """The number of seeds it runs with: three if it depends on timing."""
 
     @property
     def expected(self) -> str:
@@ -40,7 +40,7 @@ def row(name: str, *, seeds: int = 1) -> Callable[[Act], Act]:
 
 
 def caught(scene: Scene, phase: str, ask: Callable[[], Mail], *, delay: float = 20) -> Mail:
-    """A mail that the server has just let wait in a phase."""
+    """A mail that the server has just stalled in a phase."""
     mark = _commands(scene)
     scene.stack.steer("smtp", do="on", phase=phase, delay=delay, times=1, tells=True)
     mail = ask()

@@ -1,4 +1,4 @@
-"""The plan: which faults, in which order, how far apart. A pure function of the seed."""
+"""The plan: which faults, in which order and at which intervals. A pure function of the seed."""
 
 import random
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ KILLS = {
     "postgresql.crash": 1,
     "postgresql.stop": 1,
 }
-"""How often each fault comes, beside the others. Those that end in `kill` are SIGKILLs."""
+"""The relative frequency of each fault. Those that end in `kill` are SIGKILLs."""
 
 OTHERS = {
     "web.freeze": 1,
@@ -57,22 +57,22 @@ FEW = {
     "smtp.freeze": 1,
     "network.refuse": 2,
 }
-"""Thirty faults, which the soak deals like cards: enough of each that has a time to recover in."""
+"""Thirty faults, which the soak shuffles: enough of each with a recovery target."""
 MIXES = {"kills": KILLS, "all": KILLS | OTHERS, "soak": FEW}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault, before anybody knows which process will be there to be hit."""
+    """One planned fault, independent of which process it will hit."""
 
     number: int
     after: float
-    """Seconds since the fault before it."""
+    """Seconds after the previous fault."""
     kind: str
     choice: float
-    """In [0, 1): which of several processes, queues or replies."""
+    """In [0, 1): selects one of several processes, queues or replies."""
     lasts: float
-    """Seconds, of a fault that ends by itself."""
+    """Duration in seconds of a fault that ends by itself."""
 
     @property
     def is_sigkill(self) -> bool:
@@ -80,12 +80,12 @@ class Fault:
 
 
 def faults(seed: int, *, mix: str = "kills", closest: float = CLOSEST) -> Iterator[Fault]:
-    """The endless series of faults that a seed stands for."""
+    """The endless series of faults of a seed."""
     drawn = random.Random(seed)  # noqa: S311
     weights = MIXES[mix]
     deck: list[str] = []
     for number in count(1):
-        if mix == "soak":  # a short series: each kind as often as it should, in a random order
+        if mix == "soak":  # a short series: each kind in its frequency, in random order
             deck = deck or drawn.sample(
                 list(weights), counts=weights.values(), k=sum(weights.values())
             )

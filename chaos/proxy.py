@@ -1,9 +1,9 @@
 """A TCP proxy that breaks what goes through it: `python -m chaos.proxy --port N --to M`.
 
-Lines of JSON on standard input steer it: {"do": "cut"} closes every link, {"do": "reset"} resets
-them, {"do": "half"} lets nothing more through and closes nothing, {"do": "slow", "rate": 200}
-passes that many octets a second each way, {"do": "refuse"} takes no new link, {"do": "clear"}
-makes new links good; those that were halved stay so until their ends give up.
+Lines of JSON on standard input control it: {"do": "cut"} closes every link, {"do": "reset"} resets
+them, {"do": "half"} passes nothing more but closes nothing, {"do": "slow", "rate": 200} passes
+that many octets a second each way, {"do": "refuse"} accepts no new link, {"do": "clear"} makes
+new links work; those after "half" stay silent until their ends give up.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 
 CHUNK = 65536
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
-SPOONFUL = 0.1  # seconds between two portions of a slow link
+SPOONFUL = 0.1  # seconds between two chunks on a slow link
 
 
 class Link:
@@ -37,7 +37,7 @@ class Link:
 
 
 class Proxy:
-    """Passes octets both ways, as long as it is not told otherwise."""
+    """Passes octets both ways unless ordered otherwise."""
 
     def __init__(self, *, port: int, to: int) -> None:
         self.port, self.to = port, to

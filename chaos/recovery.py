@@ -1,14 +1,14 @@
-"""Recovery: how long after a fault what it hit made progress again. Pure.
+"""Recovery: the time from a fault to the next progress of what it hit. Pure.
 
-- a worker: until every Batch that the killed or frozen processes had in hand is closed and a
+- a worker: until every Batch that the killed or frozen processes had claimed is closed and a
   Batch that was bound since is claimed (what was rescued is the oldest and bound first); if they
   had none, until the next claim of any worker;
-- a web process: until the end of the first request, begun after the fault, that is answered;
+- a web process: until the end of the first request, begun after the fault, that succeeds;
 - a relay: until the next Batch is bound;
-- the broker: from when it takes connections again until a Batch that was bound since is claimed;
-- PostgreSQL: from when it takes connections again until all three have happened: a request
-  answered, a Batch bound, a Batch claimed;
-- the SMTP server or the way to it: from when it is back until the next mail is taken.
+- the broker: from when it accepts connections again until a Batch that was bound since is claimed;
+- PostgreSQL: from when it accepts connections again until all three have happened: a request
+  succeeded, a Batch bound, a Batch claimed;
+- the SMTP server or the way to it: from when it is back until the next mail is accepted.
 """
 
 from bisect import bisect_right
@@ -22,23 +22,23 @@ from chaos.hit import Hit
 
 @dataclass(frozen=True)
 class Recovery:
-    """One fault: `outage` is how long the server itself was gone, `seconds` what Moa took."""
+    """One fault: `outage` is how long the server itself was down, `seconds` what Moa took."""
 
     hit: Hit
     outage: float
     seconds: float | None
     alone: bool
-    """Whether no other fault came before it was over."""
+    """Whether no other fault occurred before recovery."""
     in_hand: bool = False
-    """Whether a worker that was hit had a Batch in hand."""
+    """Whether the worker that was hit had claimed a Batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """The moments at which something went forward, each list in order."""
+    """The times of each kind of progress, in order."""
 
     requests: Sequence[tuple[float, float]]
-    """When a request that was answered began, and when it ended."""
+    """When a successful request began, and when it ended."""
     batches: Sequence[Batch]
     taken_at: Sequence[float]
     ups: dict[str, Sequence[float]]
@@ -67,13 +67,13 @@ TARGETS: list[tuple[str, float, Callable[[Recovery], bool]]] = [
     ("PostgreSQL crashed", 15, lambda one: _is(one, "postgresql")),
     ("SMTP server back", 30, lambda one: one.hit.kind in SMTP_AWAY),
 ]
-"""What was hit, the seconds within which 95 % shall be over, and which recoveries count."""
+"""What was hit, the target in seconds for 95 %, and which recoveries count."""
 
 
 def targets(found: Sequence[Recovery]) -> list[dict[str, Any]]:
     """Each target with its 95th percentile over the faults that were alone; None: there was none.
 
-    One that never ended counts as endless.
+    A fault without recovery counts as infinite.
     """
     rows = []
     for what, limit, counts in TARGETS:
@@ -152,7 +152,7 @@ def _in_hand(hit: Hit, batches: Sequence[Batch]) -> list[Batch]:
 
 
 def _settled(hit: Hit, batches: Sequence[Batch]) -> float | None:
-    """When what a worker held was closed, and its mails were under way again."""
+    """When the worker's Batches were closed, and their mails claimed again."""
     closed = max(one.closed_at or float("inf") for one in _in_hand(hit, batches))
     if not any(one.rescued for one in _in_hand(hit, batches)):
         return closed

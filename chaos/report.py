@@ -34,7 +34,7 @@ ROWS = (
 
 
 def show(outcome: Outcome) -> None:
-    """Print what came of it."""
+    """Print the outcome."""
     ledger = outcome.ledger
     say("\nledger (mails)")
     for name in ROWS:
@@ -63,7 +63,7 @@ def show(outcome: Outcome) -> None:
 
 
 def show_targets(rows: list[dict[str, Any]]) -> None:
-    """Print the times to recover beside what they shall be."""
+    """Print the recovery times beside their targets."""
     say("\nback within, 95 % of the faults that no other overlapped")
     for row in rows:
         verdict = {None: "not seen", True: "met", False: "SHORTFALL"}[row["met"]]
@@ -75,7 +75,7 @@ def show_targets(rows: list[dict[str, Any]]) -> None:
 
 
 def recovery_figures(recoveries: list[Recovery]) -> dict[str, dict[str, Any]]:
-    """Percentiles of the recovery, by kind of fault and for what was hit as a whole."""
+    """Percentiles of the recovery times, by kind of fault and by target."""
     groups: dict[str, list[Recovery]] = defaultdict(list)
     for one in recoveries:
         groups[one.hit.kind].append(one)
@@ -100,7 +100,7 @@ def _figures(found: list[Recovery]) -> dict[str, Any]:
 
 
 def as_json(outcome: Outcome, stack: Stack, command: dict[str, Any]) -> dict[str, Any]:
-    """All of it, to be repeated and compared."""
+    """The complete result, for replays and comparison."""
     operations = outcome.load.operations
     return head(stack, command) | {
         "seconds": round(outcome.seconds, 1),
@@ -123,7 +123,7 @@ def as_json(outcome: Outcome, stack: Stack, command: dict[str, Any]) -> dict[str
 
 
 def head(stack: Stack, command: dict[str, Any]) -> dict[str, Any]:
-    """What every result begins with."""
+    """The head of every result."""
     return {
         "command": command,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -140,7 +140,7 @@ def write(result: dict[str, Any], path: Path) -> None:
 
 @cache
 def commit() -> str:
-    """The commit of the code when this was first asked, with a + when the folder differs from it."""
+    """The commit at the first call, with a + if the working tree differs from it."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)  # noqa: S603
     return ran.stdout.strip() or "unknown"

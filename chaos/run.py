@@ -1,4 +1,4 @@
-"""A run: start the stack, load it, carry out the plan, let it come to rest, judge."""
+"""A run: start the stack, load it, carry out the plan, wait until all is settled, judge."""
 
 import sys
 import time
@@ -19,7 +19,7 @@ from tests.harness.balance import Ledger, balance
 from tests.harness.sessions import members
 
 WARM_UP = 5.0  # seconds of load before the first fault
-REST = 240.0  # seconds in which all must have come to rest
+REST = 240.0  # seconds in which all mails must be settled
 STATUS_EVERY = 5.0
 TERM_LIMIT = 10.0  # seconds a process may take after SIGTERM
 
@@ -35,7 +35,7 @@ HASTEN = (
     """UPDATE mail_transport SET held_until = NULL
         WHERE held_until > now() + interval '20 s'""",
 )
-"""Minutes pass: what an SMTP server deferred is due, and a throttling one is asked again."""
+"""Skip the minutes of waiting: deferred mails become due and held lanes are released."""
 
 SHOWN = """
     SELECT state, count(*) FROM mail_delivery GROUP BY state ORDER BY state
@@ -44,7 +44,7 @@ SHOWN = """
 
 @dataclass
 class Outcome:
-    """What a run showed."""
+    """The observations of a run."""
 
     hits: list[Hit]
     ledger: Ledger
@@ -76,7 +76,7 @@ class Run:
         self.hastened = 0
 
     def carry_out(self, plan: Iterable[Fault]) -> Outcome:
-        """Do all of it; whatever happens, everything that was started is ended."""
+        """Do all of it; whatever happens, stop everything that was started."""
         try:
             say(
                 f"starting PostgreSQL, RabbitMQ, SMTP, web, relays, workers in {self.stack.folder}"
@@ -121,7 +121,7 @@ class Run:
             time.sleep(min(left, 0.2))
 
     def _end_what_is_over(self, *, all_of_it: bool = False) -> None:
-        """End the troubles whose time is over."""
+        """End the lasting faults whose time is up."""
         now = time.monotonic()
         over = [one for one in self.pending if all_of_it or one[0] <= now]
         self.pending = [one for one in self.pending if one not in over]
@@ -202,7 +202,7 @@ class Run:
 
 
 def until_kills(plan: Iterator[Fault], kills: int, hits: list[Hit]) -> Iterator[Fault]:
-    """The faults of the plan until so many SIGKILLs have landed."""
+    """The faults of the plan, until that many SIGKILLs have hit."""
     while sum(hit.is_sigkill for hit in hits) < kills:
         yield from islice(plan, 1)
 

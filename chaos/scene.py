@@ -1,4 +1,4 @@
-"""A scene: a running stack, and what a row of the matrix does and sees on it."""
+"""A scene: a running stack, and what a row of the matrix does and observes there."""
 
 import json
 import time
@@ -38,15 +38,15 @@ DUE = "UPDATE mail_delivery SET due_at = now() WHERE state = 'queued' AND batch_
 
 
 class Failed(AssertionError):
-    """A row did not end as it should; the text says how."""
+    """A row did not end as expected; the message says how."""
 
 
 class NotRun(Exception):
-    """This machine cannot run a row; the text says why. It is no success."""
+    """This machine cannot run a row; the message says why. It counts as a failure."""
 
 
 class Mail:
-    """One recipient's mail, looked up anew each time."""
+    """One recipient's mail, looked up on each access."""
 
     def __init__(self, scene: "Scene", address: str) -> None:
         self.scene, self.address = scene, address
@@ -75,7 +75,7 @@ class Mail:
 
 
 class Scene:
-    """Clients of a stack, and what they see of it."""
+    """The clients of a stack, and what they observe."""
 
     def __init__(self, stack: Stack, *, seed: int) -> None:
         self.stack, self.seed = stack, seed
@@ -85,7 +85,7 @@ class Scene:
         self.count = 0
 
     def warm_up(self) -> float:
-        """Let every queue be used once; RabbitMQ 3.10 that dies as it makes one may leave it dead."""
+        """Use every queue once: RabbitMQ 3.10 that is killed while creating one may break it."""
         began = time.monotonic()
         self.payment()
         self.broadcast()
@@ -101,7 +101,7 @@ class Scene:
         return self._ask("payment")
 
     def mails(self, seconds: float, *, every: float = 0.2) -> list[float]:
-        """Notes and payments for a while, each of which must be answered; how long they took."""
+        """Send notes and payments for a while; all must succeed. Returns their durations."""
         took, end = [], time.monotonic() + seconds
         while time.monotonic() < end:
             began = time.monotonic()
@@ -137,17 +137,17 @@ class Scene:
             return int((database.execute(WAITING).fetchone() or [0])[0])
 
     def deaths(self) -> tuple[int, ...]:
-        """How many Batches were rescued so far, and how many attempts ended uncertain."""
+        """How many Batches were rescued and how many attempts ended uncertain so far."""
         with self.stack.database() as database:
             return tuple(database.execute(DEATHS).fetchone() or ())
 
     def free_transport(self) -> None:
-        """An operator lets the lanes send again."""
+        """Release the lanes, as an operator does."""
         with self.stack.database() as database:
             database.execute(FREE)
 
     def make_due(self) -> None:
-        """The minutes pass for which an SMTP server had deferred mails."""
+        """Make deferred mails due, instead of waiting for minutes."""
         with self.stack.database() as database:
             database.execute(DUE)
 
@@ -169,7 +169,7 @@ class Scene:
         )
 
     def repeat(self, operation: Operation) -> None:
-        """Ask for a note or a payment, once more perhaps, with the same key or order number."""
+        """Request a note or a payment, possibly again, with the same key or order number."""
         self.client.once(operation)
         operation.acknowledged = time.time()
 
@@ -183,7 +183,7 @@ class Scene:
 
 
 def expect(found: object, *wanted: object, what: str = "") -> None:
-    """Raise Failed unless what was found is one of what was wanted."""
+    """Raise Failed unless the value is one of the expected ones."""
     if found not in wanted:
         raise Failed(f"{what + ': ' if what else ''}found {found!r}, expected {wanted}")
 

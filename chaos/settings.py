@@ -1,4 +1,4 @@
-"""Moa's settings as production has them, and one more app: the kind that holds, and its view."""
+"""Moa's production settings, with one more app: a kind that holds, and its view."""
 
 from moa.settings import *  # noqa: F403
 from moa.settings import INSTALLED_APPS as OF_MOA

@@ -1,4 +1,4 @@
-"""`soak`: a fault a minute for a long time, and the memory of every process of Moa meanwhile."""
+"""`soak`: a fault a minute for a long time, while each process's memory is sampled."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ LIMIT = 0.05  # growth after the warm-up
 
 
 def for_minutes(plan: Iterator[Fault], minutes: float) -> Iterator[Fault]:
-    """The faults that begin within so many minutes."""
+    """The faults that begin within that many minutes."""
     left = minutes * 60
     for fault in plan:
         left -= fault.after
@@ -33,7 +33,7 @@ def for_minutes(plan: Iterator[Fault], minutes: float) -> Iterator[Fault]:
 
 @dataclass(frozen=True)
 class Sample:
-    """The memory of a process in KiB. PSS shares out among them what forked processes share."""
+    """The memory of a process in KiB. PSS divides shared pages among the processes."""
 
     at: float
     rss: int
@@ -54,7 +54,7 @@ class Memory:
         self.thread.join(SAMPLE + 1)
 
     def growth(self) -> list[dict[str, Any]]:
-        """How much each process grew that lived long enough, the worst first."""
+        """The growth of each process that lived long enough, the largest first."""
         found = [
             {"process": name, "pid": pid} | grown
             for (name, pid), samples in self.samples.items()
@@ -101,7 +101,7 @@ def sample(pid: int) -> Sample:
 
 
 def lines(grown: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """A line for each process that was judged."""
+    """A line for each judged process."""
     for one in grown:
         (first, last), (pss, pss_last) = one["rss_kib"], one["pss_kib"]
         yield (

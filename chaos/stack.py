@@ -1,4 +1,4 @@
-"""The stack: a whole Moa with servers of its own, on free ports, in one folder."""
+"""The stack: all of Moa with its own servers, on free ports, in one folder."""
 
 import json
 import os
@@ -53,7 +53,7 @@ class Stack:
         self.ways = {name: free_port() for name in proxied}
         self.broker_is_to_be_wiped = False
         self.held_nodes: set[int] = set()
-        """The ports of nodes that are not to be started again yet."""
+        """The ports of nodes that must not be restarted yet."""
         self.sink_log = self.folder / "sink.jsonl"
         self.sink_log.touch()
         self.environ = self._environ()
@@ -62,7 +62,7 @@ class Stack:
         self.stopped = False
 
     def start(self) -> "Stack":
-        """Start servers, make the shop, start Moa, and wait until it works."""
+        """Start the servers, create the shop, start Moa, and wait until it works."""
         self._begin("broker", partial(self._start_broker, self.broker), wait=False)
         self._begin("postgresql", self._start_postgresql)
         self._begin("smtp", self._start_sink)
@@ -86,7 +86,7 @@ class Stack:
         return self
 
     def stop(self) -> dict[str, float]:
-        """End everything; the seconds each process of Moa took after SIGTERM. Once is enough."""
+        """Stop everything; return the seconds each of Moa's processes took after SIGTERM."""
         if self.stopped:
             return {}
         self.stopped = True
@@ -108,7 +108,7 @@ class Stack:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def steer(self, name: str, **order: Any) -> bool:
-        """Give the SMTP server or a proxy an order; whether it was there to get it."""
+        """Send the SMTP server or a proxy an order; return whether it was running."""
         return give_order(self.units[name].process, order)
 
     def database(self) -> "psycopg.Connection[tuple[Any, ...]]":
@@ -204,7 +204,7 @@ class Stack:
         return seconds
 
     def log_of(self, name: str) -> str:
-        """All that a unit has printed so far."""
+        """Everything that a unit has printed so far."""
         return self._log(name).read_text(errors="replace")
 
     def _says(self, name: str, text: str) -> bool:

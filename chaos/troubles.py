@@ -1,4 +1,4 @@
-"""Troubles: the faults that last for a while and then end by themselves."""
+"""Troubles: faults that last for a while and then end by themselves."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ REPLIES: list[dict[str, Any]] = [
     *({"phase": phase, "delay": 12} for phase in ("connect", "rcpt", "data", "dot")),
     {"phase": "quit", "drop": True},
 ]
-"""What the SMTP server may do instead of agreeing; each a few times."""
+"""What the SMTP server may do instead of accepting, a few times each."""
 TIMES = 3
 
 
@@ -64,7 +64,7 @@ def freeze_pids(stack: Stack, prefix: str, *, thaw: bool = False) -> None:
 
 
 def freeze_postgresql(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
-    """SIGSTOP of the server and every session: nobody is told anything."""
+    """SIGSTOP of the server and every session: connections stay open but silent."""
     unit = stack.units["postgresql"]
     if not unit.pid:
         return None
@@ -75,7 +75,7 @@ def freeze_postgresql(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
 
 
 def ask_broker(call: Callable[[Stack, Fault], Any], undo: Callable[[Stack], Any] | None) -> Action:
-    """Something done to the broker through its own command; a broker that is down is not hit."""
+    """A fault caused through the broker's own command; a broker that is down is not hit."""
 
     def act(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
         unit = stack.units["broker"]
@@ -98,7 +98,7 @@ def _quietly(undo: Callable[[Stack], Any], stack: Stack) -> None:
 
 
 def wipe_broker(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
-    """SIGKILL, and everything it had stored is gone when it starts again."""
+    """SIGKILL, and a restart without its data."""
     unit = stack.units["broker"]
     with suppress(OSError, ValueError):
         if unit.pid:
@@ -118,7 +118,7 @@ def kill_sink(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
 
 
 def rule(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
-    """The SMTP server answers a few times as a real one on a bad day."""
+    """The SMTP server gives a few bad replies, as real ones do."""
     what = choose(fault, REPLIES)
     if what and stack.steer("smtp", do="on", times=TIMES, **what):
         hit.target, hit.detail = "smtp", " ".join(f"{k}={v}" for k, v in what.items())
@@ -127,7 +127,7 @@ def rule(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
 
 
 def network(what: str, **more: Any) -> Action:
-    """Something done to the way between workers and SMTP server."""
+    """A fault of the connection between workers and SMTP server."""
 
     def act(fault: Fault, stack: Stack, hit: Hit) -> Undo | None:
         if not stack.steer("proxy.smtp", do=what, **more):

@@ -1,4 +1,4 @@
-"""Units: what is started again whenever it ends, as systemd would."""
+"""Units: processes that are restarted whenever they end, as by systemd."""
 
 import subprocess
 import threading
@@ -10,7 +10,7 @@ from tests.harness.sessions import children, end_session
 PAUSE = 0.5  # seconds between an end and the next start
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
-"""Starts the unit and returns once it works; whatever it raises, it is called again."""
+"""Starts the unit and returns once it works; called again whatever it raises."""
 
 
 class Unit:
@@ -20,10 +20,10 @@ class Unit:
         self.name = name
         self.start = start
         self.tidy = tidy
-        """Whether its orphans are ended before it is started again, as a service manager does."""
+        """Whether its orphans are killed before a restart, as a service manager does."""
         self.process: subprocess.Popen[bytes] | None = None
         self.sessions: list[int] = []
-        """The pids of all processes it ever was: each began a session of its own."""
+        """The pids of all its main processes so far; each began its own session."""
         self.ups: list[float] = []
         self.trouble: list[str] = []
         self.ending = threading.Event()
@@ -37,12 +37,12 @@ class Unit:
         self.keeper.start()
 
     def end(self) -> None:
-        """Start it no more; what runs is left to be ended."""
+        """Restart it no more; the running process is left."""
         self.ending.set()
 
     @property
     def pid(self) -> int | None:
-        """The pid of what runs now, or None while it is down."""
+        """The pid of its running process, or None while it is down."""
         process = self.process
         return process.pid if process is not None and process.poll() is None else None
 

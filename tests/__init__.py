@@ -2,6 +2,6 @@
 
 - `unit`: no database, seconds.
 - `db`: one database, a minute.
-- `integration`, `crash`, `model`, `browser`: all of Moa, on real servers; in the whole run only.
-- `harness`: what tests, chaos runs and the benchmark share; no tests.
+- `integration`, `crash`, `model`, `browser`: all of Moa, on real servers; only in a full run.
+- `harness`: shared by tests, chaos runs and the benchmark; no tests.
 """

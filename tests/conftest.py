@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: the servers, and what came of the run.
+"""Fixtures for every test: the servers, and the report of the run.
 
 PostgreSQL is named by DATABASE_URL (`bin/test` starts one); without it the tests run on SQLite
 and those marked `postgresql` or `rabbitmq` are skipped. RabbitMQ is started here, in the
@@ -23,7 +23,7 @@ from tests.harness import rabbitmq as rabbitmq_server
 from tests.harness.rabbitmq import RabbitMQ
 from tests.harness.smtp import SmtpServer
 
-# On a busy machine an example may take as long as it likes.
+# On a busy machine an example may take any time.
 hypothesis.settings.register_profile(
     "moa", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -82,7 +82,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    """Under CI=true a skipped test is a failed one: nothing may go untested unseen."""
+    """Under CI=true a skipped test fails, so that nothing goes untested unnoticed."""
     report = yield
     if CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
@@ -148,7 +148,7 @@ def smtp_server() -> Iterator[SmtpServer]:
 
 @pytest.fixture
 def smtp(smtp_server: SmtpServer) -> Iterator[SmtpServer]:
-    """A scripted SMTP server that has seen nothing yet and agrees to everything."""
+    """A fresh scripted SMTP server that accepts everything."""
     smtp_server.reset()
     yield smtp_server
     smtp_server.clear_rules()

@@ -17,7 +17,7 @@ from moa.settings import DATABASES  # noqa: E402
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as the shop has it: in memory, SQLite locks and shares in another way.
     DATABASES["default"]["TEST"] = {"NAME": f"{os.environ['MOA_VAR']}/test.sqlite3"}
-    # No test pulls the plug, so nothing is to be flushed to the disk.
+    # No test simulates a power failure, so nothing needs to reach the disk.
     options = DATABASES["default"]["OPTIONS"]
     commands = f"{options['init_command']} PRAGMA synchronous=OFF;"
     DATABASES["default"]["OPTIONS"] = options | {"init_command": commands}

@@ -1,1 +1,1 @@
-"""Who is compared. The modules `ours`, `limit` and `peers` drive; the others run as peers."""
+"""The contenders. The modules `ours`, `limit` and `peers` drive; the others run as peers."""

@@ -1,4 +1,4 @@
-"""Bare senders in Python, one for each of Moa's worker processes, with a mark or without."""
+"""Bare senders in Python, one per worker process of Moa, with or without checkpoints."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ PROCESSES = 2
 
 
 class Bare:
-    """`bench.bare`: what Moa could reach at most if it did nothing but send, or send and mark."""
+    """`bench.bare`: the most Moa could reach by sending alone, or with checkpoints."""
 
     warm, least = 2_000, 20_000
 

@@ -1,4 +1,4 @@
-"""One Celery task per mail, published with delay(): the answer most projects give."""
+"""One Celery task per mail, published with delay(): what most projects do."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the sections ask of a contender."""
+"""The interface of a contender."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,22 +14,22 @@ class Contender(Protocol):
 
     title: str
     warm: int
-    """Mails that nobody counts; their rate says how many are a round."""
+    """Warm-up mails, which are not counted; their rate determines the size of a round."""
     least: int
-    """Mails of a full round at least; a fifth of them in a quick one."""
+    """The least mails of a full round; a quick one has a fifth of them."""
 
     def start(self, scene: Scene, sink: Sink, notice: Path, ending: ExitStack) -> None:
         """Start its processes, which `ending` ends; returns when they work."""
 
     def prepare(self, count: int) -> None:
-        """Make what is there before the clock starts, such as the recipients' rows."""
+        """Create what exists before the clock starts, such as the recipients' rows."""
 
     def send(self, count: int) -> float:
-        """Hand over as many mails; the moment it began, on the clock `monotonic`."""
+        """Hand over that many mails; return when it began, on the clock `monotonic`."""
 
     @property
     def roots(self) -> Mapping[str, int]:
-        """The pids of the trees whose CPU and memory count."""
+        """The pids of the process trees whose CPU and memory count."""
 
     def trouble(self) -> str:
         """Why no more mails will come, or nothing."""

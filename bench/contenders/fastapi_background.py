@@ -1,6 +1,6 @@
-"""FastAPI BackgroundTasks: a request is answered, then its mails leave in the web process.
+"""FastAPI BackgroundTasks: after its response, a request's mails leave from the web process.
 
-Two processes of uvicorn; each is asked to tell its half of the people in one request.
+Two uvicorn processes; each gets one request for half of the recipients.
 """
 
 import os

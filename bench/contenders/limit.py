@@ -13,7 +13,7 @@ from bench.sinks import Sink
 
 
 class Limit:
-    """As many sessions as Moa has worker processes, mails of the same length."""
+    """As many sessions as Moa has worker processes, with mails of the same length."""
 
     warm, least = 2_000, 20_000
 
@@ -28,7 +28,7 @@ class Limit:
         self.sink, self.octets = sink, json.loads(notice.read_text())["octets"]
 
     def prepare(self, count: int) -> None:
-        """Nothing: it makes its mails up."""
+        """Nothing: smtp-source generates its mails."""
 
     def send(self, count: int) -> float:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The mail that the peers send: Moa's own notice, its recipient's words filled in by templates."""
+"""The mail that the peers send: Moa's own notice, rendered for each with Django templates."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ENGINE = Engine()
 
 
 def template(part: str) -> Template:
-    """A part of the notice as a template of Django's, compiled once."""
+    """A part of the notice as a Django template, compiled once."""
     source = NOTICE[part].replace("{name}", "{{ name }}").replace("{address}", "{{ address }}")
     return ENGINE.from_string(source)
 
@@ -31,7 +31,7 @@ TEXT, HTML = template("text"), template("html")
 
 
 def recipients(count: int) -> Iterator[Recipient]:
-    """As many people as are to be told."""
+    """That many recipients."""
     return (Recipient(f"reader{n}.1@example.com", f"구독자 {n}") for n in range(count))
 
 
@@ -54,7 +54,7 @@ def mail(recipient: Recipient) -> EmailMultiAlternatives:
 def orders(
     send: Callable[[int], dict[str, Any] | None],
 ) -> dict[str, Callable[..., dict[str, Any]]]:
-    """What a peer's sender is asked: whether it is there, and to send."""
+    """The orders of a peer's sender: whether it is ready, and to send."""
 
     def timed(count: int) -> dict[str, Any]:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Moa: a seller's terms are published, and every subscriber is told."""
+"""Moa: a seller's terms are published, and every subscriber is notified."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

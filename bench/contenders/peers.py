@@ -1,4 +1,4 @@
-"""The peers, each as its documentation says it is fastest, and how they are driven."""
+"""The peers, each in the fastest setup of its documentation, and how they are driven."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ class Peer:
     database: bool = False
     celery: bool = False
     servers_of_its_own: int = 0
-    """How many processes of uvicorn take its requests."""
+    """How many uvicorn processes serve its requests."""
     warm: int = 200
     least: int = 1000
     processes: list[Process] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Django's settings for the peers: production, and only what the one that runs needs."""
+"""The peers' Django settings: as in production, and only what the running peer needs."""
 
 import os
 

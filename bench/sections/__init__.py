@@ -1,7 +1,7 @@
 """The sections of the benchmark, one module each.
 
 A module has `run(scene, options) -> list[Row]`: it sets up what it needs on the scene, measures,
-and takes it down again.
+and tears it down again.
 """
 
 from collections.abc import Callable

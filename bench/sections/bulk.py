@@ -1,4 +1,4 @@
-"""bulk: an announcement to many, from its publication until the SMTP server has taken all."""
+"""bulk: an announcement, from its publication until the SMTP server has accepted all of it."""
 
 from bench.contenders.limit import Limit
 from bench.contenders.ours import Ours
@@ -35,7 +35,7 @@ def run(scene: Scene, options: Options) -> list[Row]:
 
 
 def ratio(name: str, ours: Score, theirs: Score, bound: float) -> Row:
-    """A row that compares medians; every round's own ratio stands beside it."""
+    """A row that compares medians, with the ratio of every round."""
     by_round = [a / b for a, b in zip(ours.rates, theirs.rates, strict=True)]
     detail = {"by_round": by_round, "ours": ours.rates, "theirs": theirs.rates}
     return at_least(SECTION, name, ours.rate / theirs.rate, bound, " x", **detail)

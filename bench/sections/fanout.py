@@ -62,7 +62,7 @@ def _expansion(moa: Moa, count: int) -> list[Row]:
 
 
 def _first_mail(moa: Moa, sink: SmtpProcess, count: int, *, rounds: int) -> Row:
-    """Commit to first acceptance, the slowest of some rounds, with two slots."""
+    """Commit to first acceptance, the slowest of several rounds, with two slots."""
     acts = moa.acts()
     drafts = [acts.ask("product", subscribers=count)["terms"] for _ in range(rounds)]
     moa.start("-c", "2")

@@ -25,7 +25,7 @@ SHARED = (("-c", "1"),)
 Workers = tuple[tuple[str, ...], ...]
 
 MINIMUM_SHARE = 0.2
-"""Of its pace, that a broadcast keeps when it shares its one slot with a flood of receipts."""
+"""The share of its pace that a broadcast keeps beside a flood of receipts in one slot."""
 
 EXPANDED = "SELECT 1 FROM mail_broadcast WHERE expanded_at IS NOT NULL AND message_id = %s"
 WAITING = "SELECT queued FROM mail_message WHERE id = %s"
@@ -56,7 +56,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Lanes:
-    """What was seen with one set of workers; times in seconds, rates in mails per second."""
+    """The results of one set of workers; times in seconds, rates in mails per second."""
 
     idle_p95: float
     busy_p95: float

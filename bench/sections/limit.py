@@ -1,7 +1,7 @@
-"""limit: what the SMTP server takes from senders that keep their connections and no record.
+"""limit: what the SMTP server accepts from senders that keep connections and no records.
 
-`smtp-source` in C; and in Python, without and with the mark before each dot that makes a mail's
-fate known after a crash: what lies between that and Moa is all of Moa.
+`smtp-source` in C; and in Python, without and with the checkpoint before each end of data. The
+difference between the latter and Moa is everything else that Moa does.
 """
 
 from bench.contenders.bare import Bare

@@ -1,4 +1,4 @@
-"""memory: what a worker with two processes holds while it delivers, by the size of the audience."""
+"""memory: the memory of a worker with two processes, by the size of the audience."""
 
 from bench.measure import measured
 from bench.options import Options

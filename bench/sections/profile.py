@@ -1,6 +1,6 @@
-"""profile: where the time goes of what falls short most often, a notice and a confirmed payment.
+"""profile: where the time goes in a notice and in a confirmed payment.
 
-On servers of its own: PostgreSQL counts its statements here, which costs it a little.
+Uses its own servers: here PostgreSQL counts its statements, which costs a little time.
 """
 
 import os
@@ -26,7 +26,7 @@ STATEMENTS = {
     "recording": r"INSERT INTO mail_delivery",
     "finding what is due": r'SELECT "mail_delivery"\."id" AS "pk", "mail_delivery"\."crashes"',
 }
-"""What PostgreSQL does for each mail, and how its statement begins."""
+"""What PostgreSQL does for each mail, and the beginning of the statement."""
 OTHERS = "all others"
 TIMES = """
     SELECT query, total_exec_time / 1000 FROM pg_stat_statements JOIN pg_database ON oid = dbid

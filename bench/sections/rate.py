@@ -65,7 +65,7 @@ def _second(moa: Moa, sink: SmtpProcess, *, seconds: float) -> list[Row]:
 
 
 def _day(moa: Moa, sink: SmtpProcess) -> Row:
-    """Two workers and two relays with more notices than the day allows, until they hold."""
+    """Two workers and two relays with more notices than the daily limit, until it is reached."""
     acts = _started(moa)
     terms = acts.ask("product", subscribers=2 * PER_DAY)["terms"]
     acts.ask("publish", terms=terms)

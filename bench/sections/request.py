@@ -1,7 +1,7 @@
 """request: what a receipt costs the request that records it.
 
-The web server of production beside two others of which one app is different (`bench.web`): one
-makes no mail, one sends it in the request. Relay and worker run meanwhile, on the same machine.
+The production web server compared with two others that differ in one app (`bench.web`): one
+creates no mail, one sends it in the request. Relay and worker run on the same machine meanwhile.
 """
 
 from dataclasses import dataclass, field
@@ -110,7 +110,7 @@ def measure(moa: Moa, sink: SmtpProcess, slow_sink: SmtpProcess, *, count: int, 
 
 
 def _check(sink: SmtpProcess, count: int) -> None:
-    """Every receipt has left, and none that should not. Raises NotReady, AssertionError."""
+    """Check that all receipts have left, and no others. Raises NotReady, AssertionError."""
     sink.wait_for(count)
     assert sink.count == count, (sink.count, count)  # noqa: S101
 

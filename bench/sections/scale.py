@@ -1,8 +1,8 @@
-"""scale: what a mail costs does not depend on how many there are.
+"""scale: the cost of a mail does not depend on how many there are.
 
-Two databases, one with a thousand Deliveries and one with a million, take turns: each step is
-done once here and once there, many times over. The lower quartiles are compared: what else the
-machine does makes a step slower, never faster.
+Two databases, one with a thousand Deliveries and one with a million, take turns: each step runs
+alternately on both, many times. The lower quartiles are compared, because other load on the
+machine only makes a step slower.
 """
 
 from bench.asked import Asked

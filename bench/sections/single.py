@@ -1,4 +1,4 @@
-"""single: receipts, each recorded in a transaction of its own."""
+"""single: receipts, each recorded in its own transaction."""
 
 import random
 import statistics
@@ -114,7 +114,7 @@ def latency(scene: Scene, count: int) -> list[Row]:
 
 
 def paced(moa: Moa, payments: list[int]) -> dict[str, float]:
-    """Record receipts at moments that keep no step with the relay; when each was committed."""
+    """Record receipts at times unrelated to the relay's rounds; return when each committed."""
     chance = random.Random(1)  # noqa: S311
     committed: dict[str, float] = {}
     for payment in payments:

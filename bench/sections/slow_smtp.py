@@ -1,7 +1,7 @@
 """slow-smtp: one slot, one connection; throughput grows with the slots.
 
 Against a server that takes 300 ms for each mail, C slots of two workers (`-P threads`) should send
-C / 0.3 s mails a second. One broadcast lasts for all of it; only the workers are others each time.
+C / 0.3 s mails a second. One broadcast serves all measurements; only the workers change.
 """
 
 import time

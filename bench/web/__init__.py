@@ -1,1 +1,1 @@
-"""An app that changes what the shop does about a receipt, to measure what it costs."""
+"""An app that changes what the shop does about a receipt, to measure its cost."""

@@ -23,7 +23,7 @@ class WebConfig(AppConfig):
     name = "bench.web"
 
     def ready(self) -> None:
-        """Put the stand-in in the place of the outbox; nothing of the shop knows."""
+        """Replace the outbox by the stand-in, unseen by the shop."""
         from payment import mails, services
 
         replaced: dict[str, Any] = {}

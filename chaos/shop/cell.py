@@ -1,7 +1,7 @@
-"""One cell of the SMTP grid, tried: real delivery code, a real server, real sockets, a database.
+"""Runs one cell of the SMTP grid: real delivery code, a real server, sockets, a database.
 
-Nothing of the product is replaced. Only how long a server may stay silent is shortened, and the
-minutes are skipped for which a mail or a lane waits.
+No part of Moa is replaced. Only the patience with a silent server is shortened, and the minutes
+for which a mail or a lane waits are skipped.
 """
 
 import os
@@ -40,7 +40,7 @@ SOON = timedelta(seconds=30)
 
 
 def try_cell(cell: Cell, kind: Kind, *, pipelining: bool = True) -> tuple[Stands, Stands]:
-    """Offer two mails to a server that misbehaves once; how it stands at once, and in the end.
+    """Offer two mails to a server that misbehaves once; return the outcome at once and at the end.
 
     `kind` is one that holds when uncertain. Every lane is free afterwards.
     """
@@ -106,7 +106,7 @@ def _misbehave(server: SmtpServer, cell: Cell, address: str) -> None:
 
 @contextmanager
 def _short_of_time(cell: Cell) -> Iterator[None]:
-    """While a server is silent for ever, the patience that it would try is short."""
+    """Shorten the patience with a server that stays silent."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(wire, "WAKE", 0.05))
         if cell.what.get("hold") and cell.phase in BEFORE_THE_FIRST_MAIL:
@@ -125,7 +125,7 @@ def _send(kind: Kind, name: str) -> Delivery:
 
 
 def _deliver(kind: Kind) -> None:
-    """Bind what is due, as the relay does, and deliver it and what lies open, as a worker does."""
+    """Bind what is due, as the relay does, and deliver all open Batches, as a worker does."""
     dispatch.bind(kind.lane, 500)
     for batch in Batch.objects.filter(lane=kind.lane, token=None, closed_at=None):
         batch_run.deliver(batch.pk, is_stopping=lambda: False)

@@ -38,7 +38,7 @@ def check_text(field: str, text: str) -> None:
 
 
 def _texts(email: EmailMessage) -> Iterator[tuple[str, str]]:
-    """Every text of a mail, with the field it stands in."""
+    """Every text of a mail, with its field."""
     yield from header_texts(email)
     contents = [("text", email.body)]
     contents += [("html", part[0]) for part in getattr(email, "alternatives", [])]

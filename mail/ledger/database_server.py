@@ -17,8 +17,8 @@ def server_started() -> str:
     """A text that changes whenever the database server crashes; empty for SQLite.
 
     The start of the server alone is not enough. When one of its processes is killed, for example
-    by the kernel's OOM killer, PostgreSQL recovers from its WAL without a new start; it then resets its
-    statistics, as after every crash.
+    by the kernel's OOM killer, PostgreSQL recovers from its WAL without a new start; it then
+    resets its statistics, as after every crash.
     """
     if connection.vendor != "postgresql":
         return ""

@@ -49,7 +49,7 @@ def _is_held() -> Exists:
 
 
 class Batch(models.Model):
-    """The unit of dispatch and claim. Never reused: a Delivery that is queued again gets another Batch.
+    """The unit of dispatch and claim, never reused: a Delivery queued again gets another one.
 
     While it is claimed, `token` names its one owner and `through_id` is the durable cursor: every
     Delivery of the Batch up to that id is settled, and the open ones among them were accepted.

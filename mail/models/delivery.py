@@ -61,7 +61,7 @@ class Delivery(models.Model):
     """The unit that is sent, retried and resent."""
 
     class State(models.TextChoices):
-        """queued → sent, failed, uncertain, cancelled. The other arrows need a person or evidence."""
+        """queued → sent, failed, uncertain, cancelled. Other changes need a person or evidence."""
 
         QUEUED = "queued", _("queued")  # will leave at `due_at`, or is being sent
         SENT = "sent", _("sent")  # the SMTP server replied 250

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Lane(models.TextChoices):
-    """Each lane has a queue of its own and may have an SMTP server of its own."""
+    """Each lane has its own queue and may have its own SMTP server."""
 
     TRANSACTIONAL = "transactional", _("transactional")
     BULK = "bulk", _("bulk")

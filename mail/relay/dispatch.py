@@ -49,7 +49,7 @@ def dispatch(lane: Lane, publisher: Publisher) -> int:
 def batch_size(ms_per_mail: float) -> int:
     """About a second of work, by the lane's recent pace and MAIL_RATE, and never above the limit.
 
-    Under MAIL_RATE it is a tenth of that: a receipt waits for a slot, and all slots wait for places.
+    Under MAIL_RATE it is a tenth of that: all slots wait for places, and a receipt for a slot.
     """
     in_time = WORK_PER_BATCH / max(ms_per_mail, 0.01)
     if settings.MAIL_RATE.per_second is not None:
@@ -83,7 +83,7 @@ def bind(lane: Lane, size: int, *, room: int = 1000) -> list[Batch]:
     """Bind due Deliveries to new Batches of up to `size`, `room` at most, oldest first.
 
     Many small Batches are bound in one transaction, because each commit waits for the disk. A
-    Delivery that a worker died with gets a Batch of its own, so that it can harm no other.
+    Delivery whose worker died gets its own Batch, so that it can harm no other.
     """
     with transaction.atomic():
         found = due(lane, size * min(room, max(1, AT_ONCE // size)))
@@ -113,8 +113,8 @@ def republish(lane: Lane, publisher: Publisher) -> int:
 def dispatch_expansions(lane: Lane, publisher: Publisher) -> int:
     """Publish the broadcasts that have recipients left to record. Raises BrokerUnavailable.
 
-    A lease that ran out belonged to a dead worker: its task is published again at once. A broadcast
-    whose row is locked is being expanded, however long that takes.
+    A lease that ran out belonged to a dead worker: its task is published again at once. If a
+    broadcast's row is locked, it is being expanded, however long that takes.
     """
     died = Q(lease_until__lt=Now())
     overdue = Q(published_at__lt=Now() - settings.MAIL_REPUBLISH_AFTER)

@@ -43,7 +43,7 @@ class Publisher:
         return 0.0 if since is None else time.monotonic() - since
 
     def publish(self, task: Task[Any, Any], object_id: int, *, queue: str) -> None:
-        """Publish a task with one id and wait until the broker has it. Raises BrokerUnavailable."""
+        """Publish a task with one id and wait until it is confirmed. Raises BrokerUnavailable."""
         self._guarded(lambda: self._publish(task, object_id, queue))
 
     def ready(self, queue: str) -> int:

@@ -1,4 +1,4 @@
-"""Watchdog: the relay works in a thread of its own, and the main thread sees that it never hangs.
+"""Watchdog: the relay runs in its own thread, and the main thread ensures that it never hangs.
 
 Each wait of the publisher has a bound, but not everything beneath it: a name server that does not
 reply, a TLS peer that never closes. A relay that is stuck there restarts: the same process with

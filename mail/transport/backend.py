@@ -120,7 +120,7 @@ class StoredMime(MimeMessage):
     linesep = "\n"
 
     def as_bytes(self, unixfrom: bool = False, policy: Any = None, linesep: str = "") -> bytes:
-        """The stored bytes with the line ends asked for; nothing is encoded anew."""
+        """The stored bytes with the line ends asked for; nothing is re-encoded."""
         return self.stored.replace(b"\r\n", (linesep or self.linesep).encode())
 
 

@@ -100,7 +100,7 @@ class BatchRun:
         except UNAVAILABLE:
             logger.warning("batch %s: the database is unavailable; stopped", self.claim.batch_id)
         except OutOfTime:
-            logger.warning("batch %s: told to end; the rest is released", self.claim.batch_id)
+            logger.warning("batch %s: shutting down; the rest is released", self.claim.batch_id)
         except Exception:
             # A fault of ours: keep the facts and leave the rest to the rescue, which isolates it.
             self._until_written(self.results.keep)

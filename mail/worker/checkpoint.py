@@ -1,6 +1,6 @@
 """Checkpoint: the durable cursor of a claimed Batch.
 
-One is written before every end of data, on an autocommit connection of its own: every Delivery up
+One is written before every end of data, on its own autocommit connection: every Delivery up
 to `through_id` is settled, an end of data is about to be written, the owner lives. It is the one
 statement outside the ORM, because it is on the path of every mail. PostgreSQL does not wait for
 the disk, unless a mail of the Batch is of a kind that holds.

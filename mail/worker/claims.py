@@ -76,8 +76,8 @@ def take(
 ) -> Claim | None:
     """Claim a Batch, or return None: it is another's, done, or its transport is held.
 
-    Called again with the same token after the database was unavailable, it goes on with a claim whose
-    confirmation was lost. Checkpoints are written on `sessions`, those of the calling slot.
+    Called again with the same token after an outage of the database, it continues with a claim
+    whose confirmation was lost. Checkpoints are written on `sessions`, those of the calling slot.
     """
     before, token = lease.boottime(), token or uuid.uuid4()
     if not _claim(batch_id, token):
@@ -132,7 +132,7 @@ def _claimed_at(batch_id: int) -> Subquery:
 
 
 def _facts(batch_id: int, messages: dict[int, Any]) -> tuple[str, Any]:
-    """Lane and moment of the claim; a query of its own only if the Batch has no open Delivery."""
+    """Lane and time of the claim; an extra query only if the Batch has no open Delivery."""
     for message in messages.values():
         return message.lane, message.claimed_at
     return Batch.objects.values_list("lane", "claimed_at").get(pk=batch_id)

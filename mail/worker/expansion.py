@@ -18,7 +18,7 @@ from mail import audiences
 from mail.models import Broadcast, Delivery, Message, stopped
 
 PAGE = 20_000  # recipients in one transaction
-FIRST_PAGE = 500  # a task of its own: the first mails leave while the others are recorded
+FIRST_PAGE = 500  # its own task: the first mails leave while the others are recorded
 SECONDS = 1.0  # of work in one task: about a Batch, so that a worker of one slot sends in between
 LEASE = timedelta(seconds=10)  # for one page; a page that takes longer keeps its row locked
 

@@ -1,7 +1,7 @@
-"""Lease: how long a worker owns its Batch, by a clock of its own.
+"""Lease: how long a worker owns its Batch, by its own clock.
 
 The deadline is CLOCK_BOOTTIME read before the statement that took or renewed the lease, plus the
-lease less a margin. That clock goes on while a machine sleeps and does not jump with the wall
+lease less a margin. That clock continues while a machine sleeps and does not jump with the wall
 clock. Past the deadline the worker writes no end of data.
 """
 

@@ -47,7 +47,7 @@ class RateLimit:
         self.is_unlimited = bool(settings.MAIL_RATE == UNLIMITED)
         self.places = Places(count=0)
         self.used = 0
-        """How many of the places in hand are used."""
+        """How many of the reserved places are used."""
         self.reserved = 0
         """How many places were reserved for this Batch."""
 

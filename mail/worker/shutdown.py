@@ -1,4 +1,4 @@
-"""Shutdown: how the slots of a worker learn that it was told to end.
+"""Shutdown: how the slots of a worker learn that it got SIGTERM.
 
 Celery's prefork children get no signal at a warm shutdown, and Celery waits for them as long as
 they take. So they share the time of that signal, in memory mapped before they were forked. A
@@ -29,7 +29,7 @@ _told_at = multiprocessing.Value("d", 0, lock=False)  # time.monotonic(), the sa
 
 
 def is_stopping() -> bool:
-    """Whether this worker was told to end: finish the mail in hand, release the rest."""
+    """Whether this worker is shutting down: finish the current mail, release the rest."""
     return bool(_told_at.value)
 
 

@@ -38,7 +38,7 @@ class Pace:
 
 
 class LastTemplate:
-    """The broadcast this process sent last, compiled; it most likely goes on with it.
+    """The broadcast this process sent last, compiled; it is likely to be needed next.
 
     A content never changes. Once erased it is not sent any more.
     """

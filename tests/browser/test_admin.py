@@ -1,4 +1,4 @@
-"""The way of the README, clicked: log in, look at a draft, publish it, follow its mails."""
+"""The steps of the README in a browser: log in, view a draft, publish it, follow its mails."""
 
 import pytest
 from django.contrib.auth import get_user_model

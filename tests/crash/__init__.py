@@ -1,4 +1,4 @@
 """Processes that are killed or paused at an exact line: `python3 bin/test tests/crash`.
 
-README.md tells how a process is made to stop.
+README.md explains how a process is made to stop.
 """

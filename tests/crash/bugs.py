@@ -113,7 +113,7 @@ BUGS = {
     "record-after-the-next-dot": Bug(
         "a 250 is made durable only after the next terminating dot",
         _record_after_the_next_dot,
-        "test_once.py::test_i4_of_a_killed_worker_the_mail_in_hand_alone_is_unsure",
+        "test_once.py::test_i4_of_a_killed_worker_only_the_current_mail_is_uncertain",
     ),
     "publish-without-looking": Bug(
         "ids are published again that still wait in the queue",
@@ -128,6 +128,6 @@ BUGS = {
     "resend-what-is-held": Bug(
         "a kind that holds is resent like any other",
         _resend_what_is_held,
-        "test_once.py::test_i4_of_a_killed_worker_the_mail_in_hand_alone_is_unsure",
+        "test_once.py::test_i4_of_a_killed_worker_only_the_current_mail_is_uncertain",
     ),
 }

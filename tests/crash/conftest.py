@@ -40,7 +40,7 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture
 def bug() -> str:
-    """The seeded bug this test runs with: none, but for the negative controls."""
+    """The seeded bug this test runs with; none except in the negative controls."""
     return ""
 
 
@@ -48,9 +48,9 @@ def bug() -> str:
 def stage(
     environ: dict[str, str], nursery: Nursery, smtp: SmtpServer, tmp_path: Path, bug: str
 ) -> Iterator[Stage]:
-    """Starts web, relay and workers, and ends them; shows what they said when the test fails.
+    """Starts and stops web, relay and workers; shows their output if the test fails.
 
-    Whatever a test looks at, the books are balanced at its end, as those of a chaos run.
+    Whatever a test checks, its ledger is balanced at the end, as in a chaos run.
     """
     stage = Stage(environ | {"MAIL_UNCERTAIN_WAIT": "1", "CRASH_BUG": bug}, nursery, tmp_path)
     yield stage
@@ -71,7 +71,7 @@ def stage_on_own_database(own_database: PostgreSQL, stage: Stage) -> Stage:
 def database_server(
     nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PostgreSQL]:
-    """A PostgreSQL of its own, which a test may crash if it starts it again."""
+    """A private PostgreSQL, which a test may crash if it restarts it."""
     server = PostgreSQL().start()
     with psycopg.connect(server.url(), autocommit=True) as admin:
         admin.execute("CREATE DATABASE pristine")
@@ -116,7 +116,7 @@ def own_database(
 
 @pytest.fixture
 def confirm(transactional_db: None) -> Callable[[int], dict[str, Any]]:
-    """Confirms one payment over HTTP, as the seller's system does; returns the answer."""
+    """Confirm a payment over HTTP, as the seller's system does; return the response."""
     product = shop.make_product()
     payment, _ = services.open_payment(
         product=product,

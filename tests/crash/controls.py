@@ -1,7 +1,7 @@
-"""Negative controls: `python -m tests.crash.controls` shows that the suite finds what it is for.
+"""Negative controls: `python -m tests.crash.controls` shows that the suite finds seeded bugs.
 
 For each seeded bug of bugs.py it runs the test that must fail, in processes that have the bug. It
-says what was found, writes that as JSON, and ends with 0 only if all were found. DATABASE_URL names
+reports what was found, writes it as JSON, and exits with 0 only if all were found. DATABASE_URL names
 a PostgreSQL server to use, whose databases it leaves alone; without it, a private one is started.
 The quick ones are in every run of the tests, see test_controls.py.
 """

@@ -1,7 +1,7 @@
-"""Hooks: named points in Moa's processes where a test stops one of them, kills it, or misleads it.
+"""Hooks: named points in Moa's processes where a test stops, kills or misleads one of them.
 
-Production code knows nothing of this. A process that comes from the nursery wraps the seams below
-as its environment asks:
+Production code contains nothing of this. A process from the nursery patches the functions below as
+its environment asks:
 
     CRASH_AT      points to stop at, separated by spaces: `dot:user2@*` is the point `dot` of the
                   mail to that address, or of the Batch that has one
@@ -48,7 +48,7 @@ _hand = threading.local()  # the mail that this thread is sending, and whether i
 
 
 def arrive(point: str, addresses: Iterable[str] = ()) -> None:
-    """Stop here if the test asked for it, until it kills this process or gives leave."""
+    """Stop here if the test asked for it, until it kills or continues this process."""
     known = set(addresses) or {getattr(_hand, "recipient", "")}
     for asked in os.environ.get("CRASH_AT", "").split():
         name, _, pattern = asked.partition(":")
@@ -218,7 +218,7 @@ def _install_hang(seconds: float) -> None:
 
 
 def _install_clock(seconds: float) -> None:
-    """Let the wall clock of this process jump once it has claimed a Batch."""
+    """Make the wall clock of this process jump once it has claimed a Batch."""
     from django.utils import timezone
 
     from mail.worker import claims

@@ -1,6 +1,6 @@
-"""Nursery: starts Moa's processes at a quarter of the cost, so that a test can kill many.
+"""Nursery: starts Moa's processes in a quarter of the time, so that a test can kill many.
 
-It has imported the libraries and nothing of Moa's. For each order on its standard input it forks;
+It has imported the libraries but nothing of Moa. For each order on its standard input it forks;
 the child takes the environment and the arguments of the order, installs the hooks that this
 environment asks for, and runs as if it had been started that way. Exit codes are written to files.
 """

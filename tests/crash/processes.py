@@ -50,7 +50,7 @@ class Nursery:
         self._hear()
 
     def fork(self, arguments: tuple[str, ...], environ: Mapping[str, str], log: Path) -> Child:
-        """Have one started as `python ARGUMENTS` would start it."""
+        """Start one as `python ARGUMENTS` would."""
         order = {"arguments": arguments, "environ": dict(environ), "log": str(log)}
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order) + "\n")
@@ -98,7 +98,7 @@ class Point:
         return [one for one in self.asked if not (self.folder / f"arrived {_file(one)}").exists()]
 
     def release(self) -> None:
-        """Let what has arrived go on."""
+        """Continue what has arrived."""
         for one in set(self.asked) - set(self.missing()):
             wait_until(lambda one=one: self._leave(one), what=f"leave for {one}")
 

@@ -1,4 +1,4 @@
-"""C11 and C14: PostgreSQL crashes under a worker, which lives or is gone as well."""
+"""C11 and C14: PostgreSQL crashes, and the worker survives or dies as well."""
 
 import pytest
 from django.db import connection
@@ -31,7 +31,7 @@ def send_both() -> tuple[Message, Message]:
 def test_c11_a_worker_that_lives_writes_its_results_again_from_memory(
     stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
-    """I4: no second copy, though marks may have been lost, in a Batch or at its end."""
+    """I4: no second copy although checkpoints may be lost, in a Batch or at its end."""
     stage = stage_on_own_database
     at = stage.point("answered:resent3@*", "closing:held*")
     told = {"MAIL_LEASE": "30"}  # longer than the outage, so that nobody takes it for dead
@@ -55,7 +55,7 @@ def test_c11_a_worker_that_lives_writes_its_results_again_from_memory(
 def test_c11_c14_without_the_worker_every_open_row_above_the_cursor_is_uncertain(
     whole_host: bool, stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
-    """I4: marks may be missing after a crash, so none of these rows is certainly unsent."""
+    """I4: checkpoints may be missing after a crash, so none of these is certainly unsent."""
     stage = stage_on_own_database
     at = stage.point("dot:resent3@*", "dot:held3@*")
     relay = stage.relay()
@@ -79,7 +79,7 @@ def test_c11_c14_without_the_worker_every_open_row_above_the_cursor_is_uncertain
     counts = ledger.settled(resent, held)
 
     assert set(names("resent")[3:]) <= set(unsure[0])
-    assert unsure[1] == names("held")[3:]  # its marks had waited for the disk
+    assert unsure[1] == names("held")[3:]  # its checkpoints had waited for the disk
     assert (ledger.unsure(resent), ledger.unsure(held)) == unsure
     assert counts == [{"sent": SIZE}, {"sent": 3, "uncertain": 3}]
     assert ledger.copies(resent, smtp) == {
@@ -91,7 +91,7 @@ def test_c11_c14_without_the_worker_every_open_row_above_the_cursor_is_uncertain
 
 
 def above_the_cursor(message: Message) -> list[str]:
-    """The Deliveries above the mark that its Batch has kept, by the local parts of the names."""
+    """The local parts of the Deliveries above the last kept checkpoint."""
     rows = message.deliveries.order_by("pk")
     through = Batch.objects.get(pk=rows[0].batch_id).through_id
     found = rows.filter(pk__gt=through).values_list("address", flat=True)
@@ -101,7 +101,7 @@ def above_the_cursor(message: Message) -> list[str]:
 def test_a_worker_whose_database_freezes_for_longer_than_the_lease_is_not_taken_for_dead(
     stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
-    """I13: the outage is nobody's death."""
+    """I13: an outage kills no worker."""
     stage = stage_on_own_database
     at = stage.point("marking:held2@*")
     relay = stage.relay()

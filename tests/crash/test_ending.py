@@ -1,4 +1,4 @@
-"""SIGTERM: every process ends within ten seconds, and nothing becomes uncertain for it."""
+"""SIGTERM: every process ends within ten seconds, and no mail becomes uncertain by it."""
 
 import threading
 import time
@@ -31,7 +31,7 @@ def end(process: Process) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("pool", [("-c", "2"), ("-P", "threads", "-c", "2")], ids=str)
-def test_a_worker_finishes_the_mail_in_hand_and_releases_the_rest(
+def test_a_worker_finishes_the_current_mail_and_releases_the_rest(
     pool: tuple[str, ...], stage: Stage, smtp: SmtpServer
 ):
     """Against a server that takes 0.3 s a mail, from processes and from threads."""
@@ -53,7 +53,7 @@ def test_a_worker_finishes_the_mail_in_hand_and_releases_the_rest(
 
 
 def test_a_worker_waits_for_no_reply_longer_than_it_has(stage: Stage, smtp: SmtpServer):
-    """Only the mail to whose dot a reply is owed becomes uncertain, and it is on record."""
+    """Only the mail whose end of data got no reply becomes uncertain, and that is recorded."""
     at_rcpt = smtp.on("rcpt", address="rcpt1@*", hold=True)
     at_dot = smtp.on("dot", address="dot1@*", hold=True)
     stage.relay()
@@ -88,10 +88,10 @@ def test_a_worker_waits_for_no_reply_longer_than_it_has(stage: Stage, smtp: Smtp
         assert (batch.closed_at is None, batch.rescued) == (False, False)
 
 
-def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_away(
+def test_a_worker_waits_no_longer_than_it_has_for_a_database_that_is_unavailable(
     stage_on_own_database: Stage, own_database: PostgreSQL, smtp: SmtpServer
 ):
-    """What the marks say is kept; the last 250, which no mark followed, becomes uncertain."""
+    """Checkpoints are kept; the last 250, which none followed, becomes uncertain."""
     stage = stage_on_own_database
     at = stage.point("closing")
     stage.relay()
@@ -143,7 +143,7 @@ def test_a_relay_that_is_stuck_in_a_publish_ends(stage: Stage, smtp: SmtpServer)
     assert "still running" in relay.output()
 
 
-def test_a_relay_at_work_ends_and_gives_the_lead_back(stage: Stage, smtp: SmtpServer):
+def test_a_relay_at_work_ends_and_steps_down(stage: Stage, smtp: SmtpServer):
     relay = stage.relay().wait_ready()
     for address in MANY:
         outbox.send(receipt(address), kind=RECEIPT)

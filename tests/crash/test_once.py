@@ -71,8 +71,8 @@ def test_i3_a_worker_that_waits_for_a_slow_server_keeps_its_batch(stage: Stage, 
     assert ledger.unsure(message) == []
 
 
-def test_i4_of_a_killed_worker_the_mail_in_hand_alone_is_unsure(stage: Stage, smtp: SmtpServer):
-    """I4: the last result is durable before the next dot. What holds gets no second copy."""
+def test_i4_of_a_killed_worker_only_the_current_mail_is_uncertain(stage: Stage, smtp: SmtpServer):
+    """I4: the last result is durable before the next end of data. No second copy if held."""
     at = stage.point("dot:user2@*", "dot:held2@*")
     stage.relay()
     victim = stage.worker("-c", "2", **at.environ)

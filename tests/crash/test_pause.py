@@ -1,4 +1,4 @@
-"""C12: a worker that is paused past its lease and goes on."""
+"""C12: a worker that is paused past its lease and then continues."""
 
 from mail import outbox
 from mail.kinds import Kind
@@ -31,7 +31,7 @@ def send_each() -> dict[str, Message]:
 
 
 def test_i3_a_worker_that_wakes_up_too_late_stops(stage: Stage, smtp: SmtpServer):
-    """I3: past the lease no dot follows a mark; only one that was marked before can double."""
+    """I3: past the lease no end of data follows; only one already covered can be repeated."""
     at = stage.point(*(point for point, _, _ in SLOTS.values()))
     stage.relay()
     paused = stage.worker("-P", "threads", "-c", str(len(SLOTS)), **at.environ)

@@ -1,4 +1,4 @@
-"""Bad mails, odd tasks and odd clocks stop no worker and harm no other mail."""
+"""Bad mails, unknown tasks and jumping clocks stop no worker and harm no other mail."""
 
 from kombu import Connection
 

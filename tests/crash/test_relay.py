@@ -20,7 +20,7 @@ POINTS = {"binding": (0, 0), "bound": (1, 0), "published": (1, 1), "noted": (1, 
 def test_whatever_a_killed_relay_was_doing_each_mail_leaves_once(
     point: str, stage: Stage, smtp: SmtpServer, broker: Broker
 ):
-    """C3 and C4: the rows say what is to be done; a task that comes twice claims nothing."""
+    """C3 and C4: the rows say what to do; a task that arrives twice claims nothing."""
     at = stage.point(point)
     victim = stage.relay(**at.environ)
     message = outbox.send(receipt("kim@example.com", "lee@example.com"), kind=RECEIPT)
@@ -71,7 +71,7 @@ def test_a_task_that_waits_in_the_queue_is_not_published_again(
     assert Batch.objects.get().published_at == first_at
 
 
-def test_a_relay_that_is_stuck_in_a_publish_begins_anew(stage: Stage, smtp: SmtpServer):
+def test_a_relay_that_is_stuck_in_a_publish_restarts(stage: Stage, smtp: SmtpServer):
     """Beyond every bound of the publisher's own, and with no other relay to take the lead."""
     relay = stage.relay(CRASH_HANG="1")
     stage.worker()

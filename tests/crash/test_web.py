@@ -55,7 +55,7 @@ def test_i1_a_request_whose_web_process_is_killed_has_happened_or_not_and_may_be
     assert ledger.copies(message, smtp) == {"buyer": 1}
 
 
-def test_while_the_database_is_away_a_request_is_refused_and_may_be_repeated(
+def test_while_the_database_is_unavailable_a_request_is_refused_and_may_be_repeated(
     stage_on_own_database: Stage, own_database: PostgreSQL, confirm: Confirm
 ):
     """503 for programs and people, no 500; the same process answers again afterwards."""

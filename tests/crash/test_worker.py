@@ -117,10 +117,10 @@ def received(output: str) -> str:
     return "".join(line for line in output.splitlines() if "received" in line)
 
 
-def test_c13_a_refusal_that_is_on_record_stays_and_the_mail_in_hand_is_unsure(
+def test_c13_a_refusal_that_is_on_record_stays_and_the_current_mail_is_uncertain(
     stage: Stage, smtp: SmtpServer
 ):
-    """A reply is certainty; after it the row in hand is the first open one: 0 copies of it."""
+    """A reply is certainty: the first open row comes after it, with no copy yet."""
     smtp.on("dot", address="bad@*", reply="554 5.6.0 never")
     smtp.on("dot", address="late@*", reply="451 4.3.0 later")
     at = stage.point("body:rest@*")

@@ -1,7 +1,7 @@
-"""The worked examples of `docs/extending.md` work: its code is written into a copy of the project.
+"""The examples of `docs/extending.md` work: their code is written into a copy of the project.
 
-There, nothing but INSTALLED_APPS is told of the new app; then its own tests run, and those of the
-project that look at every app.
+There the new app is added to INSTALLED_APPS only; then its own tests run, and those of the project
+that cover every app.
 """
 
 import os
@@ -28,7 +28,7 @@ OF_EVERY_APP = [
 
 @pytest.fixture(scope="module")
 def blocks() -> dict[str, str]:
-    """Each file of the page and what is to stand in it."""
+    """Each file of the page and its content."""
     return dict(BLOCK.findall((PROJECT / "docs" / "extending.md").read_text(encoding="utf-8")))
 
 

@@ -1,6 +1,6 @@
-"""The ledger: what was wanted, what is on record, what the SMTP server took. Pure.
+"""The ledger: what was requested, what is on record, what the SMTP server accepted. Pure.
 
-The words are Jepsen's. One mail is (Message-ID, envelope recipient).
+The terms are Jepsen's. A mail is identified by (Message-ID, envelope recipient).
 """
 
 from collections import Counter, defaultdict
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a client asked for: the mails it stands for, as (operation, recipient)."""
+    """A client's request: the mails it asks for, as (operation, recipient)."""
 
     operation: str
     recipients: frozenset[str]
@@ -52,13 +52,13 @@ class Ledger:
     attempted: int = 0
     acknowledged: int = 0
     recovered: int = 0
-    """Never acknowledged, and yet on record."""
+    """Never acknowledged, yet on record."""
     recorded: int = 0
     delivered: int = 0
     lost: int = 0
     duplicated: int = 0
     unexpected: int = 0
-    """Taken by the SMTP server without being on record."""
+    """Accepted by the SMTP server without being on record."""
     uncertain: int = 0
     """Attempts that ended uncertain, resent since or not."""
     unsure_by_death: int = 0
@@ -81,7 +81,7 @@ def balance(
     counts: Mapping[int, Mapping[str, int]],
     losses: Iterable[Loss],
 ) -> Ledger:
-    """Balance the three books against each other.
+    """Balance the three records against each other.
 
     `taken` is how many copies of each mail the server took, `counts` what each Message counts by
     state, `losses` the Batches of dead workers.

@@ -1,4 +1,4 @@
-"""What a test sees of RabbitMQ, through AMQP alone."""
+"""RabbitMQ as a test sees it, through AMQP only."""
 
 import json
 from typing import Any
@@ -22,22 +22,22 @@ class Broker:
         return self.url.rpartition("/")[2]
 
     def ready(self, queue: str) -> int:
-        """How many tasks of a queue no worker has taken."""
+        """How many tasks of a queue no worker has consumed."""
         with Connection(self.url) as connection:
             return int(channel_of(connection).queue_declare(queue, passive=True).message_count)
 
     def make_queues(self) -> None:
-        """Make them as a relay that leads does, in a test that runs none."""
+        """Declare the queues as the leading relay does, for a test without one."""
         with Connection(self.url) as connection:
             queues.establish(connection)
 
     def delete(self, queue: str) -> None:
-        """Delete a queue with all that is in it, as somebody may do by hand."""
+        """Delete a queue with its content, as somebody may do by hand."""
         with Connection(self.url) as connection:
             channel_of(connection).queue_delete(queue)
 
     def delete_all(self) -> None:
-        """Leave nothing of Moa's in a broker that other tests have used."""
+        """Remove all of Moa's objects from a broker that other tests have used."""
         with Connection(self.url) as connection:
             for queue in QUEUES:
                 channel_of(connection).queue_delete(queue)
@@ -67,5 +67,5 @@ class Broker:
 
 
 def channel_of(connection: Connection) -> Any:
-    """The channel that a connection always has; its type does not tell of AMQP's methods."""
+    """The default channel of a connection; its type lacks AMQP's methods."""
     return connection.default_channel

@@ -1,4 +1,4 @@
-"""The ledger of a test: what the rows say, and what the SMTP server's own log says."""
+"""The ledger of a test: the rows, and the SMTP server's own log."""
 
 from collections import Counter
 from datetime import datetime
@@ -54,7 +54,7 @@ def copies(message: Message, smtp: SmtpServer) -> dict[str, int]:
 
 
 def violations(smtp: SmtpServer) -> list[str]:
-    """What the balance of all that is on record objects to, mails apart that are still to leave."""
+    """The objections of the balance of all records, except about mails still queued."""
     with connection.cursor() as cursor:
         cursor.execute(record.ROWS)
         rows = [record.row(found) for found in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""Django's own mailers, set and made as the installed Django wants it (MAILERS since 6.1)."""
+"""Django's own mailers, configured as the installed Django expects (MAILERS since 6.1)."""
 
 from typing import Any
 
@@ -30,5 +30,5 @@ def make(backend: str, **options: Any) -> BaseEmailBackend:
 
 
 def admins(*addresses: str) -> list[Any]:
-    """What ADMINS is for these addresses: pairs with a name before Django 6.0."""
+    """The value of ADMINS for these addresses: pairs with a name before Django 6.0."""
     return list(addresses) if django.VERSION >= (6, 0) else [("", one) for one in addresses]

@@ -5,22 +5,22 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 120.0
-"""Seconds for what has to come, on a busy machine as well: to wait that long fails a test."""
+"""A deadline in seconds, generous even on a busy machine; reaching it fails a test."""
 
 
 class NotReady(TimeoutError):
-    """What was waited for did not come in time."""
+    """The condition did not become true in time."""
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now."""
+    """A loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens on a loopback port."""
+    """Whether a process listens on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -47,7 +47,7 @@ class PostgreSQL:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "PostgreSQL":
-        """Create the cluster if there is none, start it, and wait until it answers."""
+        """Create the cluster if there is none, start it, and wait until it responds."""
         if not (self.data / "PG_VERSION").exists():
             self._create()
         self.process = launch(
@@ -60,15 +60,15 @@ class PostgreSQL:
         return self
 
     def stop(self) -> None:
-        """Fast shutdown: sessions are cut, everything is written."""
+        """Fast shutdown: sessions are closed, everything is written."""
         self._end(signal.SIGINT)
 
     def crash(self) -> None:
-        """Immediate shutdown: the next start recovers from the log, as after a crash."""
+        """Immediate shutdown: the next start recovers from the WAL, as after a crash."""
         self._end(signal.SIGQUIT)
 
     def kill(self) -> None:
-        """SIGKILL to the postmaster; its children see it and leave."""
+        """SIGKILL to the postmaster; its children notice and exit."""
         self._end(signal.SIGKILL)
 
     def discard(self) -> None:
@@ -146,7 +146,7 @@ class PostgreSQL:
             self._await_orphans()
 
     def _await_orphans(self) -> None:
-        """A postmaster does not start over while a child of the last one holds its memory."""
+        """A postmaster cannot start while a child of the last one uses its shared memory."""
         wait_until(lambda: not _is_at_work_in(self.data), what="the end of PostgreSQL's children")
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Moa's own processes, started as production starts them, in an environment of the test's."""
+"""Moa's processes, started as in production, in the test's environment."""
 
 import os
 import re
@@ -23,11 +23,11 @@ SHOP = {
     "PAYMENT_WEBHOOK_SECRETS": "whsec_bW9hIHNhbmRib3gsIGZvciBkZXZlbG9wbWVudCBvbmx5",
     "DEFAULT_FROM_EMAIL": "모아 구독 <no-reply@moa.example>",
 }
-"""What production must be told, servers apart."""
+"""The variables that production requires, except for servers."""
 
 
 class Running(Protocol):
-    """What a Process needs of the thing it started; subprocess.Popen is one."""
+    """What a Process needs of what it started; subprocess.Popen has it."""
 
     @property
     def pid(self) -> int: ...
@@ -37,7 +37,7 @@ class Running(Protocol):
 
 
 Start = Callable[[tuple[str, ...], Mapping[str, str], Path], Running]
-"""Starts `python ARGUMENTS` in an environment, with a file for all it prints."""
+"""Starts `python ARGUMENTS` in an environment, with a file for its output."""
 
 
 def start(arguments: tuple[str, ...], environ: Mapping[str, str], log: Path) -> Running:
@@ -45,7 +45,7 @@ def start(arguments: tuple[str, ...], environ: Mapping[str, str], log: Path) -> 
 
 
 class Process:
-    """One process of Moa, with everything it prints in a file."""
+    """A process of Moa, with its output in a file."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Process:
         self.popen = start(arguments, told, self.log)
 
     def wait_ready(self, *, seconds: float = 60) -> "Process":
-        """Wait until its log says that it works; raises NotReady with the log if it ends."""
+        """Wait until its log says that it is ready; raises NotReady with the log if it ends."""
         wait_until(
             lambda: self.ready.search(self.output()),
             seconds=seconds,
@@ -73,7 +73,7 @@ class Process:
         return self
 
     def output(self) -> str:
-        """All it has printed so far."""
+        """Its output so far."""
         return self.log.read_text(errors="replace")
 
     def is_running(self) -> bool:
@@ -95,7 +95,7 @@ class Process:
         return self.popen.wait()
 
     def kill(self) -> None:
-        """SIGKILL to the process and its children, all at once: the machine is gone."""
+        """SIGKILL to the process and its children at once, as if the machine had failed."""
         if self.is_running():
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
@@ -107,7 +107,7 @@ class Process:
         os.killpg(self.popen.pid, signal.SIGCONT)
 
     def discard(self) -> str:
-        """End it however it is and remove the log; returns what it had printed."""
+        """Kill it whatever its state and remove the log; returns its output."""
         self.kill()
         printed = self.output()
         self.log.unlink(missing_ok=True)
@@ -155,11 +155,11 @@ class Processes:
         return process, port
 
     def output(self) -> str:
-        """All that all of them have printed."""
+        """The output of all of them."""
         return "".join(process.output() for process in self.started)
 
     def discard(self) -> str:
-        """End all that still run; returns what they printed, under their names."""
+        """Kill all that still run; returns their output by name."""
         return "\n".join(
             f"--- {process.name} ---\n{process.discard()}" for process in reversed(self.started)
         )
@@ -181,7 +181,7 @@ class Processes:
 def production(
     *, database_url: str, broker_url: str, email_url: str, folder: Path
 ) -> dict[str, str]:
-    """The environment of production, but for TLS in front of the web processes."""
+    """The environment of production, except for TLS in front of the web processes."""
     return SHOP | {
         "DJANGO_SETTINGS_MODULE": "moa.settings",
         "DEBUG": "false",

@@ -31,7 +31,7 @@ TICKS = (
     "-kernel net_ticktime 10"  # seconds after which a silent node counts as gone, instead of 60
 )
 
-# Makes virtual hosts that the default user may use, in one call of rabbitmqctl: that costs a second.
+# Creates virtual hosts for the default user in one call of rabbitmqctl, which takes a second.
 ADD_VHOSTS = """
 [begin
     rabbit_vhost:add(Name, <<"tests">>),
@@ -65,7 +65,7 @@ class RabbitMQ:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "RabbitMQ":
-        """Start the node with the data its folder holds, and wait until it takes connections."""
+        """Start the node with the data in its folder, and wait until it accepts connections."""
         self._prepare()
         if self.epmd is None:
             self.epmd = self._spawn("epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1")
@@ -75,7 +75,7 @@ class RabbitMQ:
         return self
 
     def stop(self) -> None:
-        """Shut the node down in order."""
+        """Shut the node down cleanly."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
@@ -83,14 +83,14 @@ class RabbitMQ:
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop the node's clock: connections stay open and nothing answers."""
+        """Freeze the node: connections stay open, but nothing responds."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
     def wipe(self) -> None:
-        """Throw away everything a stopped node has stored."""
+        """Delete everything a stopped node has stored."""
         shutil.rmtree(self.folder / "data")
 
     def discard(self) -> None:

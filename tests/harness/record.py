@@ -1,4 +1,4 @@
-"""What the database has on record, as the balance wants it; for any session of PostgreSQL."""
+"""The database's records for the balance, through any session of PostgreSQL."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Programs in sessions of their own: start one, see who belongs to it, end all of it.
+"""Programs in their own sessions: start one, list its processes, kill all of it.
 
 Standard library only.
 """
@@ -24,7 +24,7 @@ def launch(
     folder: Path = PROJECT,
     user: str | None = None,
 ) -> "subprocess.Popen[bytes]":
-    """Start a program in a session of its own.
+    """Start a program in its own session.
 
     What it prints goes to the end of `log`, or where ours goes. `steered` leaves its standard
     input open as a pipe; `answers` its standard output, too. `user` is who it runs as.
@@ -49,7 +49,7 @@ def python(*arguments: str) -> list[str]:
 
 
 def send(pid: int | None, number: signal.Signals) -> bool:
-    """Send a signal; whether there was somebody to get it."""
+    """Send a signal; return whether the process existed."""
     if pid is None:
         return False
     with suppress(ProcessLookupError):
@@ -59,7 +59,7 @@ def send(pid: int | None, number: signal.Signals) -> bool:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process is there and no zombie, dead but not yet noticed by its parent."""
+    """Whether a process exists and is no zombie."""
     with suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False

@@ -42,7 +42,7 @@ def make_product(
 
 
 def subscribe_many(product: Product, count: int, *, prefix: str = "user") -> None:
-    """So many subscribers, user0@example.com and up."""
+    """That many subscribers, from user0@example.com on."""
     agreed = product.terms.in_force().first()
     Subscription.objects.bulk_create(
         [
@@ -64,7 +64,7 @@ def publish_change(product: Product) -> Message:
 
 
 def draft_change(product: Product) -> Terms:
-    """A draft of the next version, which the subscribers will be told of in time."""
+    """A draft of the next version, with a sufficient notice period."""
     return services.draft_terms(
         product=product,
         title="이용약관",
@@ -82,7 +82,7 @@ def publish(terms: Terms) -> Message:
 
 
 def open_payments(product: Product, count: int) -> list[int]:
-    """So many payments that wait to be confirmed, by id; each of a buyer of its own."""
+    """The ids of that many payments to be confirmed, each by another buyer."""
     supply, first = supply_value(product.price), Payment.objects.count()
     rows = [
         Payment(

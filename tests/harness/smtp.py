@@ -1,11 +1,11 @@
-"""A scripted SMTP server: real sockets, an append-only log of what it took, faults on demand.
+"""A scripted SMTP server: real sockets, an append-only log of accepted mails, faults on demand.
 
     with SmtpServer() as smtp:
         smtp.on("rcpt", address="gone@*", reply="550 5.1.1 no such user")
-        smtp.on("dot", drop=True, takes=True, times=1)  # takes the mail, never says so
+        smtp.on("dot", drop=True, takes=True, times=1)  # accepts the mail, never says so
         slow = smtp.on("dot", hold=True)  # slow.reached.wait(); …; slow.release()
 
-Standard library only. `smtp_sink` runs it as a process of its own.
+Standard library only. `smtp_sink` runs it as a separate process.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """One recipient's copy of a mail that the server took responsibility for."""
+    """One recipient's copy of a mail that the server accepted."""
 
     sender: str
     recipient: str
     message_id: str
     sha256: str
     raw: bytes
-    """The mail as it came, dot-stuffing undone; empty when the server keeps digests only."""
+    """The mail as received, dot-stuffing undone; empty if the server keeps only digests."""
     connection: int
     at: float
     """Seconds on the monotonic clock."""
@@ -55,7 +55,7 @@ def message_id(raw: bytes) -> str:
 
 
 class SmtpServer:
-    """The server, on a loopback port that it keeps over restarts; one event loop in a thread."""
+    """The server, on a loopback port that it keeps across restarts; an event loop in a thread."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class SmtpServer:
         return rule
 
     def clear_rules(self) -> None:
-        """Agree to everything again."""
+        """Accept everything again."""
         rules, self.rules = self.rules, []
         for rule in rules:
             rule.release()
@@ -140,7 +140,7 @@ class SmtpServer:
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
 
-    # What a Dialogue asks of the server.
+    # What a Dialogue needs of the server.
 
     def rule(self, phase: str, addresses: Sequence[str]) -> Rule | None:
         """The rule for this step of a dialogue; counts it."""
@@ -153,7 +153,7 @@ class SmtpServer:
         return None
 
     def take(self, *, sender: str, recipients: list[str], raw: bytes, connection: int) -> None:
-        """Put a mail on the log, once per recipient."""
+        """Add a mail to the log, once per recipient."""
         known_as, sha256 = message_id(raw), hashlib.sha256(raw).hexdigest()
         for recipient in recipients:
             self.taken.append(
@@ -177,7 +177,7 @@ class SmtpServer:
     def left(self, dialogue: Dialogue) -> None:
         self._dialogues.discard(dialogue)
 
-    # What runs in the event loop.
+    # Runs in the event loop.
 
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         assert self._loop is not None

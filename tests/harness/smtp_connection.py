@@ -1,4 +1,4 @@
-"""The server's end of a connection: what was received is read in order, replies are gathered."""
+"""The server's end of a connection: reads input in order and buffers replies."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ class Connection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
 
     def run(self) -> Coroutine[Any, Any, None]:
-        """What happens on the connection, from its first moment to its last."""
+        """The dialogue on the connection, from beginning to end."""
         raise NotImplementedError
 
     # What the event loop calls.
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self.is_over = True
         self._tell()
 
-    # What a dialogue is made of.
+    # The steps of a dialogue.
 
     def say(self, reply: str) -> None:
         self.outgoing += reply.encode() + b"\r\n"
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
         return found
 
     async def secure(self, tls: ssl.SSLContext) -> None:
-        """Go on over TLS. Raises SSLError or Gone when the client does not."""
+        """Continue over TLS. Raises SSLError or Gone if the client does not."""
         self.flush()
         self.incoming.clear()
         secured = await asyncio.get_running_loop().start_tls(
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         self.transport = secured
 
     def cut(self) -> None:
-        """Reset the connection, whatever happens on it."""
+        """Reset the connection, whatever its state."""
         connection = self.transport.get_extra_info("socket")
         with suppress(OSError):  # it was gone already
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

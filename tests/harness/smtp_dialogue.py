@@ -17,7 +17,7 @@ PATH = re.compile(r"<([^>]*)>")
 
 
 class Server(Protocol):
-    """What a dialogue asks of its server."""
+    """What a dialogue needs of its server."""
 
     extensions: list[str]
     tls: ssl.SSLContext | None
@@ -33,8 +33,8 @@ class Server(Protocol):
 class Dialogue(Connection):
     """Obeys commands one by one; replies leave when there is nothing more to read.
 
-    All of it runs in the event loop of its server. It does not read while a rule lets the client
-    wait, so that a client that writes on is held up as by a real server.
+    It runs in its server's event loop. It does not read while a rule makes the client wait, so that a
+    client that keeps writing is blocked as by a real server.
     """
 
     def __init__(self, server: Server) -> None:
@@ -137,7 +137,7 @@ class Dialogue(Connection):
         self.sender, self.recipients = None, []
 
     async def answer(self, phase: str, friendly: str, addresses: Sequence[str] = ()) -> bool:
-        """Reply to a step, as a rule says or friendly; whether the reply was no error."""
+        """Reply to a step, by a rule or positively; return whether the reply was positive."""
         rule = self.server.rule(phase, addresses)
         if rule is not None:
             return await self.reply_by(rule, friendly)
@@ -145,7 +145,7 @@ class Dialogue(Connection):
         return not friendly.startswith(("4", "5"))
 
     async def reply_by(self, rule: Rule, friendly: str) -> bool:
-        """Reply as a rule says; whether the reply was no error. Raises Gone when the rule drops."""
+        """Reply by a rule; return whether the reply was positive. Raises Gone if it drops."""
         self.flush()
         await self._wait_for(rule)
         said = rule.reply or ("" if rule.drop else friendly)

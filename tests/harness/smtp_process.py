@@ -1,4 +1,4 @@
-"""The scripted SMTP server as a process, seen from the test that started it."""
+"""The scripted SMTP server as a process, for the test that started it."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ class Arrival(NamedTuple):
 
 
 class SmtpProcess(Steered):
-    """The SMTP server `tests.harness.smtp_sink` as a process, and what it has taken so far."""
+    """The SMTP server `tests.harness.smtp_sink` as a process, and its log so far."""
 
     def __init__(self, *, pace: float = 0, log: Path | None = None, port: int = 0) -> None:
         """`pace` is the seconds for each mail; a `log` that is named is kept at the end."""
@@ -37,11 +37,11 @@ class SmtpProcess(Steered):
 
     @property
     def count(self) -> int:
-        """How many copies it has taken."""
+        """How many copies it has accepted."""
         return len(self.taken())
 
     def taken(self) -> list[Arrival]:
-        """All copies that it has taken, in their order; reads what is new in the log."""
+        """All copies that it has accepted, in order; reads new lines of the log."""
         with self.log.open("rb") as log:
             log.seek(self.read_to)
             new = log.read()
@@ -51,11 +51,11 @@ class SmtpProcess(Steered):
         return self.seen
 
     def recipients(self) -> set[str]:
-        """Who has a mail."""
+        """The recipients that have a mail."""
         return {one.recipient for one in self.taken()}
 
     def wait_for_recipients(self, count: int, *, seconds: float = 120) -> None:
-        """Wait until so many different recipients have their mail. Raises NotReady."""
+        """Wait until that many different recipients have their mail. Raises NotReady."""
         wait_until(
             lambda: len(self.recipients()) >= count,
             seconds=seconds,
@@ -68,7 +68,7 @@ class SmtpProcess(Steered):
         return sum(began <= one.at < ended for one in self.taken()) / (ended - began)
 
     def wait_for(self, count: int, *, seconds: float = 120) -> None:
-        """Wait until it has taken so many copies. Raises NotReady."""
+        """Wait until it has accepted that many copies. Raises NotReady."""
         wait_until(lambda: self.count >= count, seconds=seconds, what=f"mail {count}")
 
     def discard(self) -> None:

@@ -1,4 +1,4 @@
-"""What the scripted SMTP server does at a phase of a dialogue, instead of agreeing at once."""
+"""What the scripted SMTP server does in a phase instead of replying positively at once."""
 
 import asyncio
 import threading
@@ -11,26 +11,26 @@ PHASES = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "dot", 
 
 @dataclass(eq=False, kw_only=True)
 class Rule:
-    """What the server does at one phase, instead of agreeing at once."""
+    """What the server does in one phase instead of replying positively at once."""
 
     phase: str
     address: str = "*"
     """A pattern; the sender at `mail`, any recipient from `rcpt` on."""
     reply: str = ""
-    """The reply line; empty: the friendly one, or none when the rule drops the connection."""
+    """The reply line; empty: the positive one, or none if the rule drops the connection."""
     delay: float = 0
     hold: bool = False
     """Do not reply until `release()`."""
     drop: bool = False
     """Close the connection, after the reply if there is one."""
     takes: bool | None = None
-    """At `dot`: whether the mail is taken; by default if the reply is not 4xx or 5xx."""
+    """At `dot`: whether the mail is accepted; by default unless the reply is 4xx or 5xx."""
     times: int | None = None
     """How often the rule applies; None: always."""
     reached: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
-    """The dialogues that wait now."""
+    """The dialogues that are waiting."""
 
     @property
     def makes_wait(self) -> bool:

@@ -1,8 +1,8 @@
 """The scripted SMTP server as a process: `python -m tests.harness.smtp_sink --port N --log FILE`.
 
-Every mail it takes is a line in its log before the client reads 250, one for each recipient: the
+Every mail it accepts is a line in its log before the client reads 250, one for each recipient: the
 time, the Message-ID, the recipient, the pid of the server and the number of the connection, as
-JSON. So the log survives the server's own death. Lines of JSON on standard input steer it:
+JSON. So the log survives the server's death. Lines of JSON on standard input control it:
 {"do": "on", "phase": "rcpt", "reply": "550 5.1.1 no", "times": 3}, {"do": "clear"}. With "tells" a
 rule prints "reached" once a dialogue has come to it.
 """
@@ -21,7 +21,7 @@ from tests.harness.smtp_rule import Rule
 
 
 class Sink(SmtpServer):
-    """Takes mails and writes down which; each takes `pace` seconds of its connection."""
+    """Accepts and logs mails; each takes `pace` seconds on its connection."""
 
     def __init__(self, *, port: int, log: Path, pace: float = 0) -> None:
         super().__init__(port=port)
@@ -30,7 +30,7 @@ class Sink(SmtpServer):
         self.slow_down()
 
     def slow_down(self) -> None:
-        """Be as slow as a real server: half before the content, half after the dot."""
+        """Be as slow as a real server: half before the content, half after the end of data."""
         if self.pace:
             self.on("data", delay=self.pace / 2)
             self.on("dot", delay=self.pace / 2)

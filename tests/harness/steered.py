@@ -1,4 +1,4 @@
-"""Programs that are steered by lines of JSON on their standard input."""
+"""Programs that are controlled by lines of JSON on their standard input."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from tests.harness.sessions import launch, python, send
 
 
 def give_order(process: "subprocess.Popen[bytes] | None", order: dict[str, Any]) -> bool:
-    """Write an order to a steered program; whether it was there to get it."""
+    """Send a program an order; return whether it was running."""
     if process is None or process.stdin is None:
         return False
     with suppress(OSError):
@@ -22,7 +22,7 @@ def give_order(process: "subprocess.Popen[bytes] | None", order: dict[str, Any])
 
 
 class Steered:
-    """A program of ours that listens on a loopback port, and takes orders."""
+    """One of our programs that listens on a loopback port and accepts orders."""
 
     def __init__(self, module: str, *arguments: str, port: int = 0) -> None:
         """Start `python -m MODULE --port=… ARGUMENTS`, on a free port unless one is named."""

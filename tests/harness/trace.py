@@ -35,7 +35,7 @@ def changes(calls: list[Call]) -> int:
 
 
 def one_mail(calls: list[Call]) -> list[Call]:
-    """The calls from the third mail of a Batch to the fourth."""
+    """The calls between the third and the fourth mail of a Batch."""
     starts = [at for at, (_, name) in enumerate(calls) if name == "SmtpConnection.deliver"]
     return calls[starts[2] : starts[3]]
 

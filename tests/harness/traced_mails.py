@@ -28,7 +28,7 @@ def users(*, moment: datetime) -> QuerySet[Any]:
 
 
 class Legs:
-    """Each leg of a mail's way, traced once."""
+    """Traces each step of a mail once."""
 
     def __init__(self) -> None:
         call_command("migrate", verbosity=0)

@@ -1,4 +1,4 @@
-"""Waiting for what the processes write."""
+"""Waiting for the processes to write."""
 
 from mail.models import Batch, Delivery, Message
 from tests.harness.ports import wait_until
@@ -24,13 +24,13 @@ def settled(message: Message, *, seconds: float = 60) -> dict[str, int]:
 
 
 def counts(message: Message) -> dict[str, int]:
-    """How many Deliveries are in which state, as the Message counts them."""
+    """The Message's counts of Deliveries by state."""
     message.refresh_from_db()
     return {state: count for state in State.values if (count := getattr(message, state))}
 
 
 def in_state(message: Message, state: str, count: int = 1, *, seconds: float = 30) -> None:
-    """Wait until so many Deliveries of the Message are in a state."""
+    """Wait until that many Deliveries of the Message are in a state."""
     wait_until(
         lambda: message.deliveries.filter(state=state).count() >= count,
         seconds=seconds,

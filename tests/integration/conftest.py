@@ -28,9 +28,9 @@ def spare_vhosts() -> list[str]:
 
 @pytest.fixture
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """RabbitMQ with nothing of Moa's in it: a virtual host of the test's own, if it can be had.
+    """RabbitMQ without any of Moa's objects: the test's own virtual host, if possible.
 
-    A test that asks for `rabbitmq` as well, to do it harm, gets one on that private node.
+    A test that also uses `rabbitmq`, to break it, gets one on that private node.
     """
     given = os.environ.get("TEST_BROKER_URL")
     if given and "rabbitmq" not in request.fixturenames:
@@ -46,7 +46,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 @pytest.fixture
 def environ(transactional_db: None, broker: Broker, smtp: SmtpServer, tmp_path) -> dict[str, str]:
-    """The environment of the processes; times are short, so that tests need not wait."""
+    """The environment of the processes, with short times so that tests need not wait."""
     database = connection.settings_dict
     user, password, host, port, name = (
         database[key] for key in ("USER", "PASSWORD", "HOST", "PORT", "NAME")
@@ -66,7 +66,7 @@ def environ(transactional_db: None, broker: Broker, smtp: SmtpServer, tmp_path) 
 
 @pytest.fixture
 def processes(environ: dict[str, str]) -> Iterator[Processes]:
-    """Starts relays and workers, and ends them; what they said is shown when the test fails."""
+    """Starts and stops relays and workers; shows their output if the test fails."""
     processes = Processes(environ)
     yield processes
     print(processes.discard())  # noqa: T201

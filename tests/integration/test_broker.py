@@ -1,4 +1,4 @@
-"""RabbitMQ is the distribution, not the truth."""
+"""RabbitMQ distributes the work; the database is the truth."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What an SMTP server may answer, over real sockets, and what the record says then."""
+"""The possible replies of an SMTP server, over real sockets, and what is recorded."""
 
 import pytest
 from django.db import connection
@@ -28,7 +28,7 @@ ANSWERS = {
 def test_i5_i11_each_answer_decides_about_its_own_mail_only(
     processes: Processes, smtp: SmtpServer
 ):
-    """I5: before the dot a failure is certain, after it only a reply decides.
+    """I5: before the end of data a failure is certain, after it only a reply decides.
 
     I11: a bad mail never stops the queue: it fails alone, with its reason.
     """
@@ -140,7 +140,7 @@ def test_mails_wait_while_the_smtp_server_is_down_and_leave_when_it_is_back(
 
 
 def test_i2_no_transaction_is_open_while_smtp_is_spoken(processes: Processes, smtp: SmtpServer):
-    """I2, seen in PostgreSQL while the server makes the worker wait for its reply."""
+    """I2, as seen in PostgreSQL while the worker waits for the server's reply."""
     slow = smtp.on("dot", hold=True)
     processes.relay()
     own_name = f"{processes.environ['DATABASE_URL']}?application_name=tests-worker"

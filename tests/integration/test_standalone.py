@@ -303,7 +303,7 @@ def test_the_api_is_an_extra(tmp_path: Path, installed_with_api: Path):
     ]
 
 
-def test_a_project_without_the_celery_app_is_told_so(shop: Shop):
+def test_a_project_without_the_celery_app_is_reported(shop: Shop):
     checked = shop.run("python", "manage.py", "check")
 
     assert checked.returncode == 1

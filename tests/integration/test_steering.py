@@ -1,4 +1,4 @@
-"""Pause, resume and cancel bite while a broadcast is on its way."""
+"""Pause, resume and cancel take effect while a broadcast is being sent."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def stands_still() -> bool:
     return not Batch.objects.filter(closed_at=None).exists()
 
 
-def test_a_paused_broadcast_stops_and_goes_on_where_it_was(running: Message, smtp: SmtpServer):
+def test_a_paused_broadcast_stops_and_continues_where_it_was(running: Message, smtp: SmtpServer):
     outbox.pause(running)
     told_at_pause = len(smtp.taken)
     wait_until(stands_still, what="the workers to stop")

@@ -1,4 +1,4 @@
-"""A mail's way through the modules stays short: half as many changes of module as it once took."""
+"""A mail's path through the modules stays short: half the changes of module it once took."""
 
 import re
 import subprocess

@@ -18,7 +18,7 @@ EVERYBODY = [f"user{number}@example.com" for number in range(300)]
 def test_i4_a_worker_that_is_killed_leaves_at_most_one_uncertain_mail_per_connection(
     processes: Processes, smtp: SmtpServer
 ):
-    """I4: all arrive, the uncertain ones twice; every other address gets exactly one copy."""
+    """I4: all mails arrive, uncertain ones twice; every other address gets exactly one copy."""
     caught = [
         smtp.on("dot", address=f"user{number}@*", hold=True, times=1) for number in (40, 260)
     ]
@@ -48,7 +48,7 @@ def test_i4_a_worker_that_is_killed_leaves_at_most_one_uncertain_mail_per_connec
 def test_i4_of_a_kind_that_holds_no_killed_worker_makes_a_second_copy(
     processes: Processes, smtp: SmtpServer
 ):
-    """I4: the uncertain mail is held for a person, the rest goes on."""
+    """I4: the uncertain mail is held for a person, the others are sent."""
     caught = smtp.on("dot", address="user20@*", hold=True)
     processes.relay()
     victim = processes.worker()
@@ -64,10 +64,10 @@ def test_i4_of_a_kind_that_holds_no_killed_worker_makes_a_second_copy(
     assert message.deliveries.get(state="uncertain").address == "user20@example.com"
 
 
-def test_a_worker_killed_before_the_dot_leaves_nothing_uncertain(
+def test_a_worker_killed_before_end_of_data_leaves_nothing_uncertain(
     processes: Processes, smtp: SmtpServer
 ):
-    """I5: what was not ended by a dot was not sent."""
+    """I5: without an end of data nothing was sent."""
     caught = smtp.on("rcpt", address="user0@*", hold=True)
     processes.relay()
     victim = processes.worker()
@@ -85,7 +85,7 @@ def test_a_worker_killed_before_the_dot_leaves_nothing_uncertain(
 def test_i3_a_batch_that_is_published_five_times_is_delivered_once(
     processes: Processes, smtp: SmtpServer, broker: Broker
 ):
-    """I3: a claim is one conditional UPDATE; four of them come while the first is at work."""
+    """I3: a claim is one conditional UPDATE; four more arrive while the first is working."""
     in_hand = smtp.on("dot", hold=True, times=1)
     broker.make_queues()
     for worker in [processes.worker("-c", "3"), processes.worker("-c", "3")]:
@@ -116,10 +116,10 @@ def succeeded(processes: Processes) -> int:
     return processes.output().count("succeeded in")
 
 
-def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
+def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_end_of_data(
     processes: Processes, smtp: SmtpServer
 ):
-    """I3: its mails have gone to somebody else; it sees that before the dot."""
+    """I3: another worker has its mails; it notices before the end of data."""
     caught = smtp.on("data", address="user0@*", hold=True, times=1)
     processes.relay()
     frozen = processes.worker()
@@ -138,7 +138,7 @@ def test_i3_a_worker_that_was_frozen_past_its_lease_writes_no_dot(
     assert waiting.counts(message) == {"sent": 10}
 
 
-def test_a_worker_that_is_told_to_end_finishes_the_mail_in_hand_and_releases_the_rest(
+def test_a_worker_that_is_told_to_end_finishes_the_current_mail_and_releases_the_rest(
     processes: Processes, smtp: SmtpServer
 ):
     smtp.on("dot", delay=0.05)

@@ -1,4 +1,4 @@
-"""The life of mail as a pure model, and a state machine that drives it beside the real functions.
+"""The life of mail as a pure model, and a state machine that compares it with the real functions.
 
     python3 bin/test tests/model                                  the same 200 examples each time
     python -m tests.model --examples 2000 --steps 50 --seed 1     the large search; writes JSON

@@ -1,7 +1,7 @@
 """The life of Deliveries and Batches as a pure function: `step(ledger, event) -> ledger`.
 
-It is written from the words of the design (states and their arrows, what is known of a dead
-worker's Batch), not from the code: where the two differ, one of them is wrong. An event that may
+It is written from the design (states and their arrows, what is known of a dead worker's Batch),
+not from the code: where the two differ, one of them is wrong. An event that may
 not happen raises Forbidden.
 """
 
@@ -15,7 +15,7 @@ DEADLY = 3  # workers that a mail may take with it
 
 
 class Forbidden(AssertionError):
-    """What happened may not happen."""
+    """An event that must not happen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A Delivery, with what only the world outside knows: the copies that the server took."""
+    """A Delivery, with what only the outside knows: the copies that the server accepted."""
 
     message: int
     state: str = QUEUED
@@ -138,14 +138,14 @@ class MarksLost:
 
 @dataclass(frozen=True)
 class Taken:
-    """The server took a copy."""
+    """The server accepted a copy."""
 
     mail: int
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The server's answer, or our own verdict, was written to the mail's own row."""
+    """The server's reply, or our own verdict, was written to the mail's own row."""
 
     batch: int
     worker: int

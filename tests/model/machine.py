@@ -257,7 +257,7 @@ class MailMachine(RuleBasedStateMachine):
 
     @rule(which=PICK, what=st.sampled_from(["renew", "stop", "before", "after"]))
     def disturb(self, which: int, what: str) -> None:
-        """Its server is slow; it is told to end; the database goes away around its next write."""
+        """Its server is slow; it gets SIGTERM; the database fails around its next write."""
         if not self._slots(busy=True):
             return
         busy = self._slots(busy=True)
@@ -323,7 +323,7 @@ class MailMachine(RuleBasedStateMachine):
 
     @staticmethod
     def _check_counts(rows: dict[int, Row], counts: dict[int, dict[str, int]]) -> None:
-        """The ledger is even: what a Message counts is what its rows are."""
+        """The ledger balances: a Message's counts match its rows."""
         found = Counter((row.message, row.state) for row in rows.values())
         for pk, message in counts.items():
             assert message == {state: found[pk, state] for state in ARROWS}, f"uneven: {pk}"
@@ -347,7 +347,7 @@ class MailMachine(RuleBasedStateMachine):
             self.visited.on_example(self.visited)
 
     def drain(self) -> None:
-        """Whatever was accepted leaves or is held, without a person but for what is paused."""
+        """All accepted mail leaves or is held, without a person except for what is paused."""
         for slot in self._slots(busy=True):
             self.world.workers[slot.number].connection.script.clear()
             self._advance(slot, 1000, dies=False)

@@ -1,4 +1,4 @@
-"""The world outside the database: an SMTP server, a broker and clocks that do as they are told."""
+"""The outside of the database: a scripted SMTP server, broker and clocks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -122,7 +122,7 @@ class Broker:
 
 @dataclass
 class Clock:
-    """Monotonic seconds that go when they are told; rows grow older by as much."""
+    """Monotonic seconds that advance on request; rows age by as much."""
 
     now: float = 1_000_000.0
 

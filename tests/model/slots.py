@@ -1,4 +1,4 @@
-"""Worker slots: threads that stop where they are told, go on later, or die there.
+"""Worker slots: threads that stop at a given point, continue later, or die there.
 
 Only one thread runs at any moment: a test hands control to a slot and gets it back when the slot
 parks, ends or dies. So whatever happens is decided by the test, never by the scheduler.

@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: the ledger is even, and every mail is accounted for."""
+"""Whatever happens, in whatever order: the ledger balances and every mail is accounted for."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The pure rules that `record`, `outcomes` and the rescue ask."""
+"""The pure rules of `mail.ledger.states`."""
 
 import pytest
 from hypothesis import given
@@ -58,7 +58,7 @@ def test_i4_at_most_one_mail_of_a_dead_worker_is_uncertain(ids, through, begun):
 
 
 @given(IDS, st.integers(0, 13), st.booleans())
-def test_i4_without_marks_nothing_above_the_cursor_is_called_unsent(ids, through, begun):
+def test_i4_without_checkpoints_nothing_above_the_cursor_is_called_unsent(ids, through, begun):
     """I4: if PostgreSQL crashed since the claim."""
     known = states.settlement(ids, through_id=through, begun=begun, checkpoints_missing=True)
 

@@ -1,7 +1,7 @@
-"""The real functions of mail between a fake outside and the pure model: what they do is told to it.
+"""The real functions of mail between a fake outside and the pure model, which follows them.
 
-Every write that a worker makes is a point where it may park, die, or see the database go away,
-before or after the commit.
+Every write of a worker is a point where it may park, die, or lose the database, before or after
+the commit.
 """
 
 import threading
@@ -53,7 +53,9 @@ class World:
         self.workers: dict[int, Worker] = {}  # by the number of their slot
         self.claimed_under: dict[int, str] = {}  # by Batch: the database server's start
         self.alive_at: dict[int, float] = {}  # by Batch: the last sign of life
-        self.volatile: dict[int, tuple[int, bool]] = {}  # marks that no commit has flushed yet
+        self.volatile: dict[
+            int, tuple[int, bool]
+        ] = {}  # checkpoints that no commit has flushed yet
         self.patches = ExitStack()
         self._patch()
 
@@ -86,7 +88,7 @@ class World:
                 self.visited.transitions[f"{event}: {was} → {now}"] += 1
 
     def flush(self) -> None:
-        """A commit has waited for the disk: what was marked before it is durable."""
+        """A commit has waited for the disk: earlier checkpoints are durable."""
         self.volatile.clear()
 
     def recorded(self, message: Message) -> None:
@@ -105,7 +107,7 @@ class World:
         return worker
 
     def renew(self, worker: "Worker") -> None:
-        """A parked worker gives a sign of life, as while it waits for a slow server."""
+        """A parked worker renews its lease, as while it waits for a slow server."""
         claim, run = worker.claim, worker.run
         if claim is None or run is None:
             return
@@ -122,7 +124,7 @@ class World:
         return any(one.is_open and one.worker for one in self.ledger.batches.values())
 
     def crash_database(self) -> None:
-        """PostgreSQL crashes and recovers: the marks that nothing has flushed are gone."""
+        """PostgreSQL crashes and recovers: checkpoints that nothing has flushed are lost."""
         self.server_started += "1"
         for batch_id, (through, begun) in self.volatile.items():
             Batch.objects.filter(pk=batch_id).update(through_id=through, begun=begun)
@@ -286,7 +288,7 @@ class Worker:
     def _hiccup(self, where: str) -> None:
         if self.hiccup == where:
             self.hiccup = ""
-            raise OperationalError("the database went away")
+            raise OperationalError("the database is unavailable")
 
     def _wrote_settle(self, results: Results, row: ClaimedDelivery, reply: Reply, _: Any) -> None:
         told = self.connection.last

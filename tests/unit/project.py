@@ -1,4 +1,4 @@
-"""What the tests of the project's order know of it: its folder, and which apps are its own."""
+"""The project's folder and its own apps, for tests of its structure."""
 
 from pathlib import Path
 

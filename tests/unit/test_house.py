@@ -1,4 +1,4 @@
-"""The house is in order: layers, sizes, requirements, and documentation that tells the truth."""
+"""The structure of the project: layers, sizes, requirements, and true documentation."""
 
 import ast
 import re
@@ -58,7 +58,7 @@ def requirements(name: str) -> dict[str, str]:
 
 
 def test_imports_go_one_way():
-    """I1, I12 and the rest rest on it: the recording side reaches neither broker nor server."""
+    """I1 and I12 depend on it: the recording side reaches neither broker nor server."""
     linter = Path(sys.executable).with_name("lint-imports")
 
     done = subprocess.run([linter], cwd=PROJECT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the package `moa-mail`, beside what its code imports."""
+"""pyproject.toml of the package `moa-mail`, compared with what its code imports."""
 
 import ast
 import sys

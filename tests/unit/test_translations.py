@@ -1,4 +1,4 @@
-"""Whatever a person reads in English there is in Korean, and what is compiled is what is written."""
+"""Every text for people has a Korean translation, and the compiled catalogues are current."""
 
 import ast
 import gettext
@@ -56,7 +56,7 @@ def unquoted(lines: str) -> str:
 
 
 def used(apps: list[Path]) -> Iterator[tuple[str, str]]:
-    """Every msgid in the code and the templates of these apps, and where it stands."""
+    """Every msgid in the code and the templates of these apps, and its file."""
     for app in apps:
         for file in sorted(app.rglob("*.py")):
             if "migrations" not in file.parts:

@@ -86,7 +86,7 @@ def test_a_refused_recipient_does_not_keep_the_mail_from_the_others(over_smtp):
     assert CapturedMail.objects.get().recipient == "ben@x.example"
 
 
-def test_a_deferring_address_accepts_after_its_tries_and_then_begins_anew(over_smtp):
+def test_a_deferring_address_accepts_after_its_attempts_and_then_starts_over(over_smtp):
     codes = over_smtp(lambda smtp: replies(smtp, "defer+451@shop.example", 6))
 
     assert codes == [451, 451, 250, 451, 451, 250]
@@ -105,7 +105,9 @@ def test_a_421_is_followed_by_the_end_of_the_connection(over_smtp):
 @pytest.mark.parametrize(
     ("address", "kept"), [("drop@shop.example", 0), ("drop+kept@shop.example", 1)]
 )
-def test_a_dropping_address_hangs_up_after_the_dot_without_a_reply(over_smtp, address, kept):
+def test_a_dropping_address_disconnects_after_end_of_data_without_a_reply(
+    over_smtp, address, kept
+):
     with pytest.raises(smtplib.SMTPServerDisconnected):
         over_smtp(lambda smtp: send(smtp, address))
 

@@ -1,4 +1,4 @@
-"""What the tests of delivery share: Batches at hand, and a connection that replies by a script."""
+"""Shared by the delivery tests: Batches, and a connection that replies by a script."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Script:
         self.closed: Reply | None = None
         """What opening it returns; None: it works."""
         self.opened: list[int] = []
-        """How many Batches were claimed whenever it was opened."""
+        """How many Batches were claimed each time it was opened."""
 
     @property
     def names(self) -> list[str]:
@@ -93,7 +93,7 @@ def take(batch: Batch) -> Claim:
 
 
 def accepted_of(claim: Claim, *, after: float, reply: Reply = TAKEN) -> list[Accepted]:
-    """All Deliveries of a claim, accepted so many seconds after it."""
+    """All Deliveries of a claim, accepted that many seconds after it."""
     at = claim.lease.taken_at + after
     return [Accepted(one, reply, at) for one in claim.deliveries]
 
@@ -118,7 +118,7 @@ def deliver(batch: Batch, *, is_stopping: Callable[[], bool] = lambda: False) ->
 
 
 def make_due() -> None:
-    """Let whatever waits for its time be due."""
+    """Make everything that waits for a time due."""
     Delivery.objects.filter(due_at__gt=Now()).update(due_at=Now() - timedelta(seconds=1))
 
 

@@ -1,4 +1,4 @@
-"""Rows that the tests of the recording side begin with."""
+"""Rows for the tests of the recording side."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def record_broadcast(*names: str, expanded: bool = True) -> Message:
 
 
 def settle(deliveries: QuerySet[Delivery] | Message, state: str, **fields: Any) -> None:
-    """Bring Deliveries, or all of a Message, into a state."""
+    """Set Deliveries, or all of a Message, to a state."""
     if isinstance(deliveries, Message):
         deliveries = Delivery.objects.filter(message=deliveries)
     transitions.settle(deliveries, Delivery.State(state), **fields)

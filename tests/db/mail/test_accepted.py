@@ -1,4 +1,4 @@
-"""The 250s of a Batch: facts, whatever has become of their Deliveries meanwhile."""
+"""The 250s of a Batch: facts, whatever the state of their Deliveries is by then."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ def test_a_250_is_written_with_its_reply_and_its_moment():
 
 @pytest.mark.parametrize("other", [State.UNCERTAIN, State.FAILED, State.SENT])
 def test_i5_a_late_250_stands_beside_those_of_the_others(other: State):
-    """I5, I9: any state becomes sent by it; who was sent before stays as it was."""
+    """I5, I9: it turns any state into sent; a Delivery that was sent stays as it was."""
     message = send("kim", "lee", "park")
     claim = take(bind())
     lee = Delivery.objects.get(address="lee@example.com")

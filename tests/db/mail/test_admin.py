@@ -1,4 +1,4 @@
-"""The mail pages of the admin: history to read, verbs to steer by, nothing to edit."""
+"""The mail pages of the admin: history to read, actions, nothing to edit."""
 
 import email
 import hashlib

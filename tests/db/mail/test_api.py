@@ -1,4 +1,4 @@
-"""The API of Messages: who may do what, and what is answered."""
+"""The API of Messages: who may do what, and the responses."""
 
 import base64
 from typing import Any
@@ -57,7 +57,7 @@ def url(message: Message | int, *rest: str) -> str:
 
 ROLES = ("anonymous", "stranger", "seller", "auditor", "operator")
 ROUTES = {
-    # route: the answer to each role, in the order above
+    # route: the response to each role, in the order above
     ("get", ""): (401, 404, 200, 200, 200),
     ("get", "deliveries"): (401, 404, 200, 200, 200),
     ("post", "pause"): (401, 404, 202, 403, 202),

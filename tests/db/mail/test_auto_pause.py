@@ -1,4 +1,4 @@
-"""When a server refuses more than one mail, the rest of the Message waits for a person."""
+"""If a server would refuse more than one mail, the rest of the Message waits for a person."""
 
 import pytest
 
@@ -87,7 +87,7 @@ def test_refused_recipients_stop_nothing(script: Script):
     assert message.paused_at is None
 
 
-def test_what_was_stopped_goes_on_when_a_person_resumes_it(script: Script):
+def test_what_was_stopped_continues_when_a_person_resumes_it(script: Script):
     message = send_to(5)
     refuse(script, TOO_BIG, 1)
     offer_all()

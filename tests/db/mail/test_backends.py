@@ -86,7 +86,7 @@ def test_what_django_would_take_and_we_refuse_is_an_invalid_mail():
 @pytest.mark.django_db
 def test_a_database_error_is_never_swallowed():
     def fail(*_):
-        raise OperationalError("the database is away")
+        raise OperationalError("the database is unavailable")
 
     with connection.execute_wrapper(fail), pytest.raises(OperationalError):
         send_mail("Hello", "words", None, ["a@example.com"], fail_silently=True)

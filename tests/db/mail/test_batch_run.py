@@ -1,4 +1,4 @@
-"""A claimed Batch on its way: what leaves, in which order, and how it ends."""
+"""A run of a claimed Batch: what leaves, in which order, and how it ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
 def then(answer: Reply, *what: Callable[[], object]) -> Callable[[Callbacks], Reply]:
-    """Reply with a proper dot, and do something while the server thinks."""
+    """Write a proper end of data, and do something before the server replies."""
 
     def take(callbacks: Callbacks) -> Reply:
         callbacks.before_end_of_data()
@@ -155,8 +155,8 @@ class Asking(Rule):
 
 
 @pytest.mark.postgresql
-def test_i4_each_result_is_durable_before_the_next_dot(mail_server: SmtpServer):
-    """I4: seen from the SMTP server, in a session of its own, when each dot arrives."""
+def test_i4_each_result_is_durable_before_the_next_end_of_data(mail_server: SmtpServer):
+    """I4: as seen by the SMTP server, in its own session, at each end of data."""
     params = connection.get_connection_params()
     params.pop("cursor_factory")
     mail_server.on("rcpt", address="gone@*", reply="550 5.1.1 no such user")
@@ -182,7 +182,7 @@ def test_i4_each_result_is_durable_before_the_next_dot(mail_server: SmtpServer):
 
 @pytest.mark.postgresql
 def test_i3_a_batch_whose_task_came_eight_times_is_delivered_once(mail_server: SmtpServer):
-    """I3: deliver a task eight times at once, and one mail each goes out."""
+    """I3: a task that is delivered eight times at once sends each mail once."""
     send(*(f"u{number}" for number in range(20)))
     batch = bind()
 
@@ -208,7 +208,7 @@ def test_a_task_that_is_resent_delivers_nothing(script: Script):
 
 
 def test_i11_a_mail_whose_content_cannot_be_made_fails_alone(script: Script, caplog):
-    """I11, and I10: its reason is on record, and no address is in the log."""
+    """I11 and I10: its reason is recorded, and no address is logged."""
     message = outbox.broadcast(
         notice(body=f"{outbox.NAME} 님께\n"), kind=NOTICE, audience="tests.users", params={}
     )
@@ -303,7 +303,7 @@ def test_a_lane_held_again_and_again_waits_longer_until_a_mail_is_taken(script: 
 
 
 def test_a_hold_in_force_stays_as_it_is(script: Script):
-    """An operator's "stop sending" is not shortened by a server in trouble."""
+    """A server error does not shorten an operator's "stop sending"."""
     send("kim")
     batch = bind()
     until = timezone.now() + timedelta(days=365)
@@ -371,7 +371,7 @@ def test_losses_apart_from_each_other_hold_nothing(script: Script):
 def test_losses_one_after_the_other_hold_the_lane_though_each_has_a_batch_of_its_own(
     script: Script,
 ):
-    """A server that dies after every dot: three mails are uncertain, and not all there are."""
+    """A server that dies after every end of data: three mails are uncertain, not all."""
     script.otherwise = LOST
     send("a", "b", "c", "d")
 
@@ -407,7 +407,7 @@ def test_a_mail_past_its_time_fails_unsent_and_alone(script: Script):
     assert_counts_agree()
 
 
-def test_a_worker_told_to_stop_finishes_the_mail_in_hand_and_releases_the_rest(script: Script):
+def test_a_worker_told_to_stop_finishes_the_current_mail_and_releases_the_rest(script: Script):
     send("kim", "lee", "park", "choi")
     stopping: list[bool] = []
     script.on("lee", then(TAKEN, lambda: stopping.append(True)))
@@ -422,13 +422,13 @@ def test_a_worker_told_to_stop_finishes_the_mail_in_hand_and_releases_the_rest(s
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, place: object, name: str, times: int) -> None:
-    """Let the database be away the first so many times that something is called."""
+    """Make the database unavailable for the first calls of a function."""
     works = getattr(place, name)
     left = iter(range(times))
 
     def perhaps(*arguments, **options):
         if next(left, None) is not None:
-            raise OperationalError("the database is away")
+            raise OperationalError("the database is unavailable")
         return works(*arguments, **options)
 
     monkeypatch.setattr(place, name, perhaps)
@@ -438,10 +438,10 @@ def failing(monkeypatch: pytest.MonkeyPatch, place: object, name: str, times: in
     ("place", "write"),
     [(Results, "settle"), (Results, "close"), (Results, "expire"), (Pace, "measure")],
 )
-def test_no_result_is_lost_while_the_database_is_away(
+def test_no_result_is_lost_while_the_database_is_unavailable(
     script: Script, monkeypatch, place: type, write: str
 ):
-    """What a server said is not forgotten, and is written once."""
+    """A server's reply is not forgotten, and is written once."""
     monkeypatch.setattr(database, "RETRY_EVERY", 0)
     failing(monkeypatch, place, write, 5)
     script.on("gone", said(550, "5.1.1"))
@@ -464,7 +464,7 @@ def test_no_result_is_lost_while_the_database_is_away(
 
 
 def test_a_result_whose_commit_went_unheard_is_written_once(script: Script, monkeypatch):
-    """The write arrived, its confirmation did not: writing again changes nothing."""
+    """The write arrived but its confirmation did not: writing again changes nothing."""
     monkeypatch.setattr(database, "RETRY_EVERY", 0)
     works, calls = Results.settle, []
 
@@ -488,8 +488,10 @@ def test_a_result_whose_commit_went_unheard_is_written_once(script: Script, monk
 
 
 @pytest.mark.parametrize("error", [OperationalError("away"), psycopg.OperationalError("away")])
-def test_a_database_that_is_away_before_the_dot_stops_the_batch_unharmed(script: Script, error):
-    """No dot is written that could not be marked; what was accepted is recorded."""
+def test_a_database_that_is_unavailable_before_end_of_data_stops_the_batch_unharmed(
+    script: Script, error
+):
+    """No end of data is written without a checkpoint; what was accepted is recorded."""
     script.on("lee", error)
     send("kim", "lee", "park")
 
@@ -501,7 +503,9 @@ def test_a_database_that_is_away_before_the_dot_stops_the_batch_unharmed(script:
     assert_counts_agree()
 
 
-def test_a_database_that_is_away_while_content_is_read_fails_no_mail(script: Script, monkeypatch):
+def test_a_database_that_is_unavailable_while_content_is_read_fails_no_mail(
+    script: Script, monkeypatch
+):
     failing(monkeypatch, Renderer, "_read", 1)
     send("kim", "lee")
 
@@ -513,7 +517,7 @@ def test_a_database_that_is_away_while_content_is_read_fails_no_mail(script: Scr
 
 
 def test_i5_what_was_accepted_is_recorded_though_the_claim_is_lost(script: Script):
-    """I5: a 250 is a fact. I3: and who lost the claim writes no further dot."""
+    """I5: a 250 is a fact. I3: a worker that lost the claim writes no further end of data."""
     send("kim", "lee", "park")
     batch = bind()
     script.on("kim", then(TAKEN, steal(batch)))
@@ -590,7 +594,9 @@ def test_a_message_stopped_before_the_claim_is_not_sent(
 
 
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
-def test_a_recall_bites_in_the_middle_of_a_batch(script: Script, stop: Callable[[Message], None]):
+def test_a_recall_takes_effect_in_the_middle_of_a_batch(
+    script: Script, stop: Callable[[Message], None]
+):
     first = send("kim", "lee")
     second = send("park", "choi")
     script.on("kim", then(TAKEN, lambda: stop(second)))
@@ -604,7 +610,7 @@ def test_a_recall_bites_in_the_middle_of_a_batch(script: Script, stop: Callable[
 
 
 def test_a_message_paused_and_resumed_is_not_sent_by_two_workers(script: Script):
-    """I3: what a recall released belongs to another Batch now."""
+    """I3: what changed flags released belongs to another Batch now."""
     send("kim", "lee", "oh", "yun")
     message = send("park", "choi")
     script.on("kim", then(TAKEN, lambda: outbox.pause(message)))
@@ -618,8 +624,8 @@ def test_a_message_paused_and_resumed_is_not_sent_by_two_workers(script: Script)
     assert set(states().values()) == {"sent"}
 
 
-def test_a_message_cancelled_when_its_worker_ends_early_is_turned(script: Script):
-    """Rows that come back from a worker after the cancel are still turned by the relay."""
+def test_a_cancel_is_applied_when_the_worker_ends_early(script: Script):
+    """Rows that a worker returns after the cancel are still cancelled by the relay."""
     message = send("kim", "lee")
     script.on("kim", then(said(421, phase=Phase.DOT), lambda: outbox.cancel(message)))
     batch = bind()
@@ -723,7 +729,7 @@ def test_the_pace_of_a_lane_follows_its_batches(script: Script, monkeypatch):
 
 
 def test_of_batches_that_end_in_one_moment_one_is_measured(script: Script):
-    """A hundred slots do not queue for one row of the database."""
+    """A hundred slots do not wait for one row of the database."""
     Transport.objects.update(ms_per_mail=1000)
     for lane in (Lane.TRANSACTIONAL, Lane.TRANSACTIONAL, Lane.BULK):
         SLOT.pace.measure(lane, mails=1, seconds=0)

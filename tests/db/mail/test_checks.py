@@ -1,4 +1,4 @@
-"""System checks of the mail app: each id, what calls for it, and that good settings have none."""
+"""System checks of the mail app: what causes each id, and that good settings cause none."""
 
 from datetime import timedelta
 from typing import Any
@@ -82,7 +82,7 @@ def test_a_database_without_a_proven_claim_is_refused(monkeypatch):
         ("MAIL_TRANSPORTS", "http://smtp.example", "mail.E009"),
     ],
 )
-def test_a_setting_that_would_lose_or_misdirect_mail_is_told(settings, name, value, expected):
+def test_a_setting_that_would_lose_or_misdirect_mail_is_reported(settings, name, value, expected):
     setattr(settings, name, value)
 
     assert expected in found()
@@ -90,7 +90,7 @@ def test_a_setting_that_would_lose_or_misdirect_mail_is_told(settings, name, val
 
 if not mailers.HAS_MAILERS:
 
-    def test_a_certificate_that_workers_would_not_show_is_told(settings):
+    def test_a_certificate_that_workers_would_not_show_is_reported(settings):
         settings.EMAIL_SSL_CERTFILE = "/etc/ssl/client.pem"
 
         assert found() == ["mail.W004"]
@@ -118,7 +118,7 @@ def test_a_password_is_not_shown(settings):
 
 
 @pytest.mark.parametrize(("reads_back", "expected"), [(True, []), (False, ["mail.W005"])])
-def test_a_python_that_drops_the_quotes_of_names_is_told(monkeypatch, reads_back, expected):
+def test_a_python_that_drops_the_quotes_of_names_is_reported(monkeypatch, reads_back, expected):
     monkeypatch.setattr(type(INSTALLED), "reads_back", lambda *_: reads_back)
 
     assert [message.id for message in checks.check_names()] == expected
@@ -150,7 +150,7 @@ def test_a_backend_that_sends_is_accepted(settings):
     assert found() == []
 
 
-def test_every_fault_is_told_with_what_to_set(settings, monkeypatch):
+def test_every_fault_is_reported_with_a_hint(settings, monkeypatch):
     carried_by(monkeypatch, "filesystem:///var/broker")
     settings.MAIL_REDIRECT_TO = "staging"
     settings.DEFAULT_FROM_EMAIL = ""
@@ -173,7 +173,7 @@ def test_a_database_that_is_not_named_is_not_asked(django_assert_num_queries):
     ("fsync", "full_page_writes", "named"),
     [("off", "on", "fsync"), ("on", "off", "full_page_writes"), ("on", "on", "")],
 )
-def test_a_postgresql_that_forgets_at_a_power_cut_is_told(fsync, full_page_writes, named):
+def test_a_postgresql_that_forgets_at_a_power_cut_is_reported(fsync, full_page_writes, named):
     with connection.cursor() as cursor:  # PostgreSQL looks among temporary views first
         cursor.execute(
             "CREATE TEMPORARY VIEW pg_settings AS SELECT * FROM (VALUES ('fsync', %s), "

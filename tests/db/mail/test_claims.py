@@ -1,4 +1,4 @@
-"""Claims and marks: who may write a dot, and until when."""
+"""Claims and checkpoints: who may write an end of data, and until when."""
 
 import threading
 import uuid
@@ -31,7 +31,7 @@ def batch(transactional_db) -> Batch:
 
 
 def clock_of(*moments: float) -> Callable[[], float]:
-    """A clock that runs through these moments and stays at the last."""
+    """A clock that shows these times in turn and stays at the last."""
     left = iter(moments)
     return lambda: next(left, moments[-1])
 
@@ -55,14 +55,14 @@ def test_a_claim_holds_the_open_deliveries_by_id(batch: Batch):
 
 
 def test_i3_what_is_claimed_twice_is_claimed_once(batch: Batch):
-    """I3: a claim is one conditional UPDATE; a task that comes again finds nothing to do."""
+    """I3: a claim is one conditional UPDATE; a repeated task finds nothing to do."""
     take(batch)
 
     assert claims.take(batch.pk) is None
 
 
-def test_i3_a_claim_that_went_unheard_goes_on_with_its_token(batch: Batch):
-    """I3: the database took the claim and could not say so; asked again, nobody else has it."""
+def test_i3_a_claim_that_went_unheard_continues_with_its_token(batch: Batch):
+    """I3: the claim was written but its confirmation lost; a retry still owns it."""
     token = uuid.uuid4()
     claims.take(batch.pk, token)
 
@@ -137,10 +137,10 @@ def test_i3_the_deadline_starts_before_the_claim_and_ends_before_the_lease(
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(5.9, True), (6.0, False), (60.0, False)])
-def test_i3_no_dot_follows_a_mark_that_took_too_long(
+def test_i3_no_end_of_data_follows_a_checkpoint_that_took_too_long(
     batch: Batch, monkeypatch, settings, seconds: float, allowed: bool
 ):
-    """I3: past the deadline no terminating dot is written, however the mark itself went."""
+    """I3: past the deadline no end of data is written, whatever the checkpoint returned."""
     settings.MAIL_LEASE = timedelta(seconds=8)
     run = run_of(batch)
     run.claim.lease.clock = clock_of(1000, 1000 + seconds)
@@ -152,7 +152,7 @@ def test_i3_no_dot_follows_a_mark_that_took_too_long(
             run.before_end_of_data()
 
 
-def test_i3_a_mark_renews_lease_and_deadline(batch: Batch, monkeypatch, settings):
+def test_i3_a_checkpoint_renews_lease_and_deadline(batch: Batch, monkeypatch, settings):
     """I3: while it waits for a slow reply the worker renews."""
     settings.MAIL_LEASE = timedelta(seconds=8)
     run = run_of(batch)
@@ -167,8 +167,8 @@ def test_i3_a_mark_renews_lease_and_deadline(batch: Batch, monkeypatch, settings
     assert not batch.begun
 
 
-def test_i4_a_mark_moves_the_cursor_and_says_that_a_dot_was_due(batch: Batch):
-    """I4: begun is set just before the first dot; the cursor is durable before each."""
+def test_i4_a_checkpoint_moves_the_cursor_and_says_that_an_end_of_data_was_due(batch: Batch):
+    """I4: begun is set right before the first end of data; the cursor is durable before each."""
     run = run_of(batch)
     run.results.through_id = run.claim.deliveries[0].pk
 
@@ -178,7 +178,7 @@ def test_i4_a_mark_moves_the_cursor_and_says_that_a_dot_was_due(batch: Batch):
     assert (batch.begun, batch.through_id) == (True, run.claim.deliveries[0].pk)
 
 
-def test_i4_a_sign_of_life_does_not_unsay_the_dot(batch: Batch):
+def test_i4_a_renewal_does_not_undo_a_begun_end_of_data(batch: Batch):
     run = run_of(batch)
     run.before_end_of_data()
 
@@ -189,7 +189,7 @@ def test_i4_a_sign_of_life_does_not_unsay_the_dot(batch: Batch):
 
 
 @pytest.mark.parametrize("change", [{"token": uuid.uuid4()}, {"closed_at": Now()}])
-def test_i3_a_mark_that_changes_no_row_stops_the_worker(batch: Batch, change):
+def test_i3_a_checkpoint_that_changes_no_row_stops_the_worker(batch: Batch, change):
     """I3: 0 rows = stop."""
     run = run_of(batch)
     Batch.objects.update(**change)
@@ -198,7 +198,7 @@ def test_i3_a_mark_that_changes_no_row_stops_the_worker(batch: Batch, change):
         run.before_end_of_data()
 
 
-def test_i3_a_sign_of_life_never_raises_and_before_dot_tells(batch: Batch):
+def test_i3_a_renewal_never_raises_and_the_next_checkpoint_tells(batch: Batch):
     run = run_of(batch)
     deadline = run.claim.lease.deadline
     Batch.objects.update(closed_at=Now())
@@ -210,7 +210,7 @@ def test_i3_a_sign_of_life_never_raises_and_before_dot_tells(batch: Batch):
         run.before_end_of_data()
 
 
-def test_a_mark_tells_of_a_recall_until_it_is_heard(batch: Batch):
+def test_a_checkpoint_tells_of_a_recall_until_it_is_heard(batch: Batch):
     run = run_of(batch)
     run.before_end_of_data()
     assert not run.claim.checkpoint.flags_changed
@@ -245,7 +245,7 @@ def kept() -> list[psycopg.Connection]:
 
 @pytest.mark.postgresql
 def test_marks_are_prepared_on_a_session_of_their_own(batch: Batch):
-    """I4: the mark is the one prepared statement outside the ORM, in autocommit."""
+    """I4: the checkpoint is the one prepared statement outside the ORM, in autocommit."""
     run = run_of(batch)
     run.before_end_of_data()
     run.before_end_of_data()
@@ -264,7 +264,7 @@ def test_marks_are_prepared_on_a_session_of_their_own(batch: Batch):
 @pytest.mark.postgresql
 @pytest.mark.parametrize(("kind", "commit"), [(RECEIPT, "off"), (NOTICE, "on")])
 def test_marks_wait_for_the_disk_only_where_the_kind_holds(transactional_db, kind, commit):
-    """I4: marks use synchronous_commit=off, kinds that hold use on."""
+    """I4: checkpoints use synchronous_commit=off, or on for kinds that hold."""
     send("kim", kind=kind)
     run = run_of(bind(kind.lane))
 
@@ -280,7 +280,7 @@ def cut_session_of_marks() -> None:
 
 
 @pytest.mark.postgresql
-def test_a_marks_session_that_was_cut_is_opened_anew(batch: Batch):
+def test_a_checkpoint_session_that_was_cut_is_reopened(batch: Batch):
     run = run_of(batch)
     run.before_end_of_data()
     cut_session_of_marks()
@@ -294,7 +294,9 @@ def test_a_marks_session_that_was_cut_is_opened_anew(batch: Batch):
 
 
 @pytest.mark.postgresql
-def test_a_mark_that_is_under_way_is_waited_for_before_the_dot(batch: Batch, monkeypatch):
+def test_a_checkpoint_that_is_under_way_is_waited_for_before_end_of_data(
+    batch: Batch, monkeypatch
+):
     """I3, I4: it is begun with the cursor of that moment, and the deadline counts from there."""
     run = run_of(batch)
     run.before_end_of_data()
@@ -311,7 +313,7 @@ def test_a_mark_that_is_under_way_is_waited_for_before_the_dot(batch: Batch, mon
 
 
 @pytest.mark.postgresql
-def test_i3_a_mark_under_way_that_changes_no_row_stops_the_worker(batch: Batch):
+def test_i3_a_checkpoint_under_way_that_changes_no_row_stops_the_worker(batch: Batch):
     run = run_of(batch)
     Batch.objects.update(token=uuid.uuid4())
 
@@ -322,7 +324,7 @@ def test_i3_a_mark_under_way_that_changes_no_row_stops_the_worker(batch: Batch):
 
 
 @pytest.mark.postgresql
-def test_a_mark_under_way_on_a_session_that_is_cut_is_made_anew(batch: Batch):
+def test_a_checkpoint_under_way_on_a_session_that_is_cut_is_repeated(batch: Batch):
     run = run_of(batch)
     run.before_end_of_data()
     cut_session_of_marks()
@@ -353,7 +355,7 @@ def test_a_cursor_never_goes_back(batch: Batch):
 
 
 def test_a_claim_whose_confirmation_was_lost_is_taken_up_with_its_token(batch: Batch):
-    """I3: the database went away between the claim and the reply to it."""
+    """I3: the database became unavailable between the claim and its confirmation."""
     token = uuid.uuid4()
     first = claims.take(batch.pk, token)
 

@@ -109,7 +109,7 @@ class World:
             assert rescue.settle(batch.pk, batch.token, batch.lease_until)
 
     def late(self, _: int) -> None:
-        """A worker that passed for dead writes what it knows."""
+        """A worker that was taken for dead writes its results."""
         for results in self.abandoned:
             results.close()
             reply = said(550)
@@ -145,7 +145,7 @@ class World:
 
 
 def assert_nothing_is_lost() -> None:
-    """Six people, each in one state; only what is queued is bound or waits for its time."""
+    """Six recipients, each in one state; only queued ones are bound or wait for a time."""
     rows = list(Delivery.objects.select_related("message"))
     assert len(rows) == 6
     for row in rows:
@@ -191,7 +191,7 @@ def rescue_rest() -> None:
 )
 @given(steps=steps)
 def test_every_story_ends(script, monkeypatch, steps):
-    """Whatever happened, with a server that takes everything each mail comes to its end."""
+    """Whatever happened, with a server that accepts everything each mail is settled."""
     monkeypatch.setattr(
         claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token)
     )

@@ -27,7 +27,7 @@ LATER = timedelta(minutes=5)
 
 
 class Broker:
-    """Keeps what it is given, and breaks after so many."""
+    """Records what it is given, and fails after some."""
 
     def __init__(self, *, takes: int = 1_000_000) -> None:
         self.takes = takes
@@ -36,7 +36,7 @@ class Broker:
 
     def publish(self, task, object_id: int, *, queue: str) -> None:
         if len(self.published) >= self.takes:
-            raise BrokerUnavailable("away")
+            raise BrokerUnavailable("unavailable")
         self.published.append((task.name, object_id, queue))
 
     def ready(self, queue: str) -> int:
@@ -97,7 +97,7 @@ def test_what_is_not_due_is_not_bound(broker: Broker, change):
 
 
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
-def test_a_stopped_message_is_not_bound_though_its_rows_are_not_turned_yet(broker: Broker, stop):
+def test_a_stopped_message_is_not_bound_though_its_rows_have_not_changed_yet(broker: Broker, stop):
     stop(send("a"))
     send("b")
 
@@ -139,7 +139,7 @@ def test_a_batch_is_about_a_second_of_work(ms_per_mail: float, size: int):
 
 @pytest.mark.parametrize(("rate", "size"), [("40/s", 4), ("1/m", 1), ("10000/d", 1000)])
 def test_a_batch_is_a_share_of_what_may_leave_in_a_second(settings, rate: str, size: int):
-    """A receipt waits for a slot, and while all of them share one rate a second's mails take long."""
+    """A receipt waits for a slot, and under a shared rate a Batch of a second takes long."""
     settings.MAIL_RATE = Rate.parse(rate, name="MAIL_RATE")
 
     assert dispatch.batch_size(1) == size
@@ -268,7 +268,7 @@ def test_the_window_bounds_the_open_batches(broker: Broker, settings):
 
 
 def test_a_suspect_travels_alone_and_counts_for_the_window(broker: Broker, settings):
-    """I11: a mail that a worker died with can harm no other; many of them are no storm."""
+    """I11: a mail that killed its worker cannot harm others, even if there are many."""
     settings.MAIL_WINDOW = 5
     send(*"abcdefgh")
     Delivery.objects.exclude(address__in=["d@example.com", "e@example.com"]).update(crashes=1)
@@ -320,7 +320,7 @@ def open_batches(count: int, *, age: timedelta) -> None:
 def test_no_more_is_published_again_than_the_broker_lost(
     broker: Broker, waiting: int, published: int
 ):
-    """A night without workers builds no storm."""
+    """A night without workers does not pile up tasks."""
     open_batches(5, age=timedelta(minutes=2))
     broker.waiting = waiting
 
@@ -329,7 +329,7 @@ def test_no_more_is_published_again_than_the_broker_lost(
 
 
 def test_a_night_without_workers_builds_no_storm(broker: Broker):
-    """The broker loses nothing, nobody claims: every id lies in the queue once."""
+    """If the broker loses nothing and nobody claims, every id is in the queue once."""
     open_batches(3, age=timedelta(minutes=2))
     for _ in range(10):
         dispatch.republish(LANE, broker)
@@ -438,7 +438,7 @@ def test_i10_a_task_carries_an_id_and_nothing_else(broker: Broker):
 @pytest.mark.postgresql
 @pytest.mark.parametrize("_", range(3))
 def test_two_relays_at_once_bind_each_mail_once(_: int):
-    """Nothing breaks if two lead for a moment."""
+    """Nothing breaks if two relays lead for a moment."""
     send(*(f"u{number}" for number in range(60)))
 
     def relay() -> int:

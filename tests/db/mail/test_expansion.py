@@ -1,4 +1,4 @@
-"""Expansion of a broadcast: pages, leases, two workers, and names that are odd."""
+"""Expansion of a broadcast: pages, leases, two workers, and unusual names."""
 
 import threading
 from collections.abc import Callable
@@ -64,7 +64,7 @@ def test_pages_hold_their_share_and_no_recipient_passes_through_python(
 
 @pytest.mark.parametrize("name", ["이름" * 200, "x" * 201, None, ""])
 def test_i11_an_odd_name_stops_no_broadcast(name: str | None):
-    """I11: what fits no column is cut, and everybody is told."""
+    """I11: a name too long for its column is cut, and everybody is notified."""
     make_users(3)
 
     expand(record("tests.odd", name=name))
@@ -141,7 +141,7 @@ def test_the_first_slice_is_a_small_page_and_a_task_of_its_own(monkeypatch):
 
 @pytest.mark.postgresql
 def test_a_page_waits_for_no_disk_and_holds_up_nobody(monkeypatch):
-    """Who settles mails of the Message, or pauses it, goes on while a page is recorded."""
+    """Settling mails of the Message, or pausing it, does not wait while a page is recorded."""
     make_users(5)
     message = record()
     seen = []
@@ -231,7 +231,7 @@ def test_i8_of_two_tasks_at_once_one_expands(monkeypatch):
     assert_counts_agree()
 
 
-def test_a_task_waits_for_a_database_that_is_away(monkeypatch):
+def test_a_task_waits_for_a_database_that_is_unavailable(monkeypatch):
     """One that failed would be published again after a minute."""
     monkeypatch.setattr(database, "RETRY_EVERY", 0)
     make_users(3)

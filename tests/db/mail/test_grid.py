@@ -1,7 +1,7 @@
-"""The SMTP grid: each command, whatever the server does there, ends as the table says.
+"""The SMTP grid: each command, whatever the server does there, has the outcome of the table.
 
-I5: before the dot a failure is certain, after it only a reply decides. I11: a bad mail fails
-alone; trouble with the server holds the transport and spends no attempts.
+I5: before the end of data a failure is certain, after it only a reply decides. I11: a bad mail
+fails alone; trouble with the server holds the transport and spends no attempts.
 """
 
 import pytest

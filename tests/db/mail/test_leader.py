@@ -1,4 +1,4 @@
-"""Lead: any number of relays, one of which leads."""
+"""The leader: any number of relays, one of which leads."""
 
 from datetime import timedelta
 
@@ -84,7 +84,7 @@ def test_a_leader_that_was_suspended_asks_first(clock: Clock):
     assert not first.is_leading()
 
 
-def test_a_relay_that_ends_gives_the_lead_away():
+def test_a_relay_that_ends_steps_down():
     first, second = Leader(), Leader()
     first.is_leading()
     first.step_down()

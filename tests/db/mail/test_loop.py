@@ -1,4 +1,4 @@
-"""The relay's loop: what it does, in order, and how it rests after trouble."""
+"""The relay's loop: what it does, in order, and its pauses after errors."""
 
 import threading
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
 class Broker:
-    """A publisher that may be away."""
+    """A publisher whose broker may be unavailable."""
 
     def __init__(self) -> None:
         self.away = False
@@ -33,12 +33,12 @@ class Broker:
 
     def publish(self, task, object_id: int, *, queue: str) -> None:
         if self.away:
-            raise BrokerUnavailable("away")
+            raise BrokerUnavailable("unavailable")
         self.ids.append(object_id)
 
     def ready(self, queue: str) -> int:
         if self.away:
-            raise BrokerUnavailable("away")
+            raise BrokerUnavailable("unavailable")
         return 0
 
     def close(self) -> None:
@@ -66,8 +66,8 @@ def relay(clock: Clock) -> Relay:
     return relay
 
 
-def test_a_turn_publishes_what_is_due_and_rests(relay: Relay):
-    """What falls due meanwhile shares the next turn and one Batch."""
+def test_a_round_publishes_what_is_due_and_rests(relay: Relay):
+    """Mails due within one interval are dispatched together in one Batch."""
     send("a")
 
     rests = [relay.step(), relay.step()]
@@ -116,7 +116,7 @@ def test_receipts_are_published_though_the_queue_of_announcements_takes_nothing(
     assert relay.publisher.ids == [Batch.objects.get().pk]
 
 
-def test_a_turn_expands_broadcasts_through_workers(relay: Relay):
+def test_a_round_expands_broadcasts_through_workers(relay: Relay):
     message = outbox.broadcast(notice(), kind=NOTICE, audience="tests.users", params={})
 
     relay.step()
@@ -135,7 +135,7 @@ def test_a_relay_that_does_not_lead_only_waits(relay: Relay):
     assert relay.publisher.ids == []
 
 
-def test_upkeep_is_done_once_a_second_and_again_while_it_is_busy(relay: Relay, clock: Clock):
+def test_maintenance_is_done_once_a_second_and_again_while_it_is_busy(relay: Relay, clock: Clock):
     message = send("a")
     outbox.cancel(message)
     relay.step()
@@ -153,7 +153,7 @@ def test_upkeep_is_done_once_a_second_and_again_while_it_is_busy(relay: Relay, c
     assert states()["b"] == "cancelled"
 
 
-def test_a_turn_that_turned_rows_is_followed_at_once(relay: Relay, monkeypatch):
+def test_a_round_that_changed_rows_is_followed_at_once(relay: Relay, monkeypatch):
     monkeypatch.setattr(flags, "PAGE", 2)
     outbox.cancel(send("a", "b", "c"))
 
@@ -163,9 +163,7 @@ def test_a_turn_that_turned_rows_is_followed_at_once(relay: Relay, monkeypatch):
     assert set(states().values()) == {"cancelled"}
 
 
-def test_a_broker_that_is_away_is_left_alone_for_a_moment_and_tried_again(
-    relay: Relay, clock: Clock
-):
+def test_a_broker_that_is_unavailable_is_retried_after_a_pause(relay: Relay, clock: Clock):
     send("a")
     relay.publisher.away = True
     relay.step()
@@ -187,7 +185,7 @@ def test_the_queues_are_looked_at_every_few_seconds(relay: Relay, clock: Clock):
     assert relay.publisher.checks == 2
 
 
-def test_while_the_broker_is_away_upkeep_goes_on(relay: Relay, clock: Clock):
+def test_while_the_broker_is_unavailable_maintenance_continues(relay: Relay, clock: Clock):
     relay.publisher.away = True
     send("due")
     message = send("a")
@@ -200,13 +198,13 @@ def test_while_the_broker_is_away_upkeep_goes_on(relay: Relay, clock: Clock):
 
 
 @pytest.mark.parametrize("place", ["is_leading", "apply", "dispatch"])
-def test_a_database_that_is_away_is_rested_for_and_tried_again(
+def test_a_database_that_is_unavailable_is_retried_after_a_pause(
     relay: Relay, clock: Clock, monkeypatch, place: str
 ):
     send("a")
 
     def away(*_: object) -> None:
-        raise OperationalError("away")
+        raise OperationalError("unavailable")
 
     with monkeypatch.context() as patch:
         owner = {"is_leading": relay.leader, "apply": relay.flags, "dispatch": dispatch}[place]
@@ -221,7 +219,7 @@ def test_a_database_that_is_away_is_rested_for_and_tried_again(
     assert relay.publisher.ids == [Batch.objects.get().pk]
 
 
-def test_i13_the_session_is_kept_between_turns(relay: Relay, settings):
+def test_i13_the_session_is_kept_between_rounds(relay: Relay, settings):
     """I13: a rescue asks for one unbroken session, so the loop may not close it."""
     relay.step()
     session = connection.connection
@@ -232,7 +230,7 @@ def test_i13_the_session_is_kept_between_turns(relay: Relay, settings):
     assert connection.connection is session
 
 
-def test_a_relay_told_to_stop_ends_and_gives_the_lead_away(relay: Relay):
+def test_a_relay_told_to_stop_ends_and_steps_down(relay: Relay):
     send("a")
     stop = threading.Event()
     published = relay.publisher.publish
@@ -250,9 +248,9 @@ def test_a_relay_told_to_stop_ends_and_gives_the_lead_away(relay: Relay):
     assert RelayLease.objects.get().lease_until is None
 
 
-def test_a_relay_ends_though_the_database_is_away(relay: Relay, monkeypatch):
+def test_a_relay_ends_though_the_database_is_unavailable(relay: Relay, monkeypatch):
     def away() -> None:
-        raise OperationalError("away")
+        raise OperationalError("unavailable")
 
     monkeypatch.setattr(relay.leader, "step_down", away)
     stop = threading.Event()

@@ -64,7 +64,7 @@ def test_each_delivery_is_counted_where_it_is():
     assert lane("bulk")["due"] == 0
 
 
-def test_the_age_of_the_oldest_due_mail_is_told():
+def test_the_age_of_the_oldest_due_mail_is_reported():
     record_mail("a@example.com")
     Delivery.objects.update(due_at=timezone.now() - HOUR)
     record_mail("b@example.com")
@@ -72,7 +72,7 @@ def test_the_age_of_the_oldest_due_mail_is_told():
     assert 3600 <= lane()["oldest_due_seconds"] < 3700
 
 
-def test_a_held_transport_is_told_with_who_and_why():
+def test_a_held_transport_is_reported_with_who_and_why():
     until = timezone.now() + HOUR
     Transport.objects.filter(lane="bulk").update(held_until=until, held_by="kim", reason="tests")
 
@@ -91,7 +91,7 @@ def test_a_hold_that_is_over_is_none():
 @pytest.mark.parametrize(
     ("ahead", "live", "words"), [(HOUR, True, "leads"), (-HOUR, False, "has lost its lease")]
 )
-def test_the_relay_that_leads_is_told(ahead: timedelta, live: bool, words: str):
+def test_the_relay_that_leads_is_reported(ahead: timedelta, live: bool, words: str):
     RelayLease.objects.update(holder="here:1", lease_until=timezone.now() + ahead)
 
     assert (status()["relay"], status()["relay_is_live"]) == ("here:1", live)

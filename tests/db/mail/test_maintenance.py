@@ -1,4 +1,4 @@
-"""Upkeep: what follows in the background from flags, clocks and policies."""
+"""Maintenance: what flags, clocks and policies require in the background."""
 
 from datetime import timedelta
 
@@ -25,13 +25,13 @@ State = Delivery.State
 
 @pytest.fixture
 def message(monkeypatch) -> Message:
-    """A mail to seven people, turned in pages of three."""
+    """A mail to seven recipients, changed in pages of three."""
     monkeypatch.setattr(flags, "PAGE", 3)
     return send(*"abcdefg")
 
 
 def turn_all() -> list[int]:
-    """Turn page after page until nothing is left to turn."""
+    """Change page after page until nothing is left to change."""
     pages, propagation = [], FlagPropagation()
     while Message.objects.filter(flags_pending=True).exists():
         pages.append(propagation.apply())
@@ -110,7 +110,7 @@ def test_a_row_that_comes_back_during_the_last_look_is_not_forgotten(
     assert Delivery.objects.filter(paused=True).count() == (0 if stop is outbox.cancel else 7)
 
 
-def test_flags_that_changed_since_they_were_read_are_turned_again(message: Message):
+def test_flags_that_changed_since_they_were_read_are_applied_again(message: Message):
     outbox.pause(message)
     turn_all()
     stale = Message.objects.get()

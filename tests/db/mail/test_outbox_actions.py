@@ -1,4 +1,4 @@
-"""Pause, resume, cancel, resend, mark as sent: what a person may do with what was recorded."""
+"""Pause, resume, cancel, resend, mark as sent: what a person may do with recorded mails."""
 
 from datetime import timedelta
 

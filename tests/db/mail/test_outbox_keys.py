@@ -1,4 +1,4 @@
-"""Business keys: a key names a mail for ever (I7)."""
+"""Business keys: a key identifies a mail permanently (I7)."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""What outbox.send refuses: at the call, with the field named, and before any write."""
+"""What outbox.send refuses: at the call, naming the field, and before any write."""
 
 import django
 import pytest

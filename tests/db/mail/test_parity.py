@@ -50,5 +50,5 @@ def test_the_stored_mail_equals_the_mail_that_djangos_backend_sends(
 
 
 def sent_over_smtp(mime: bytes) -> bytes:
-    """SMTP ends every mail with a line end."""
+    """SMTP ends every mail with a line break."""
     return mime if mime.endswith(b"\r\n") else mime + b"\r\n"

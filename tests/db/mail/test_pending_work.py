@@ -1,4 +1,4 @@
-"""The relay's glance: what it asks of the database while nothing is due."""
+"""Pending work: what the relay asks of the database while nothing is due."""
 
 from datetime import timedelta
 
@@ -18,12 +18,12 @@ pytestmark = pytest.mark.usefixtures("transactional_db")
 HOUR = timedelta(hours=1)
 
 
-def test_an_idle_turn_of_the_relay_is_one_query(django_assert_num_queries):
+def test_an_idle_round_of_the_relay_is_one_query(django_assert_num_queries):
     send("later")
     Delivery.objects.update(due_at=timezone.now() + HOUR)
     relay = Relay()
     relay.publisher = Broker()  # type: ignore[assignment]
-    relay.step()  # takes the lead and does the upkeep of this second
+    relay.step()  # becomes the leader and does this second's maintenance
 
     with django_assert_num_queries(1):
         relay.step()

@@ -1,4 +1,4 @@
-"""Plans: what the relay, the workers and the lists ask again and again reads no whole table."""
+"""Query plans: no frequent query of the relay, workers or lists reads a whole table."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -143,7 +143,7 @@ def test_the_relay_and_the_status_read_no_history(history: None):
 
 
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
-def test_a_stopped_broadcast_costs_a_relay_the_page_it_turns(stop, monkeypatch):
+def test_a_stopped_broadcast_costs_a_relay_one_page(stop, monkeypatch):
     """Neither what is left of it nor what was turned already is read again with each page."""
     monkeypatch.setattr(maintenance, "TURNED", 50)
     User.objects.bulk_create(
@@ -211,7 +211,7 @@ def test_lists_in_the_admin_find_few_among_many(history: None):
 
 
 def test_marks_leave_no_trace_in_index_or_table():
-    """A claim after many marks costs what it cost: each takes the place of an earlier one.
+    """A claim costs the same after many checkpoints: each takes the place of an earlier one.
 
     Not while another session looks at the database, as an ANALYZE does now and then: so one of
     some rounds is asked to show it.

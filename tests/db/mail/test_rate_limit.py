@@ -39,7 +39,7 @@ def limit_of(mails: int) -> RateLimit:
 
 
 def nothing() -> None:
-    """A sign of life that nobody needs."""
+    """A renewal that is not needed."""
 
 
 def test_without_a_rate_mails_leave_at_once(settings):
@@ -158,7 +158,7 @@ def test_a_new_day_begins_at_midnight_here(settings):
 
 
 def test_a_used_up_quota_holds_the_lane_until_midnight(settings, script: Script):
-    """Nothing is bound, published and claimed in vain all day long."""
+    """Nothing is bound, published and claimed needlessly all day."""
     rate(settings, "2/d")
     send("a", "b", "c")
 
@@ -185,7 +185,7 @@ def test_an_operators_hold_outlasts_the_quota(settings):
 
 
 def test_quota_is_not_spent_on_mails_that_were_not_offered(settings, script: Script):
-    """An outage burns no day's quota."""
+    """An outage uses up none of the daily limit."""
     rate(settings, "100/d")
     script.otherwise = said(421, phase=script.otherwise.phase.MAIL)
     send("a", "b", "c")

@@ -32,7 +32,7 @@ def test_a_row_that_is_inserted_has_its_key_and_what_the_database_filled_in():
     assert message.created_at <= timezone.now()
 
 
-def test_a_row_that_is_there_is_left_alone_and_the_transaction_goes_on():
+def test_a_row_that_is_there_is_left_alone_and_the_transaction_continues():
     first = outbox.send(receipt(), kind=RECEIPT, key="payment:42")
     again = like(first, subject="other")
 

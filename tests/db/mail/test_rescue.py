@@ -1,4 +1,4 @@
-"""Rescue: what becomes of the Batch of a dead worker, and when a worker is dead."""
+"""Rescue: the outcome for a dead worker's Batch, and when a worker counts as dead."""
 
 from datetime import timedelta
 
@@ -73,7 +73,7 @@ def test_of_a_worker_that_died_before_it_closed_its_batch_nothing_is_left(script
     ],
 )
 def test_i4_of_a_dead_worker_at_most_one_mail_is_uncertain(through, begun, found):
-    """I4: up to the cursor accepted, the next one uncertain if a dot was due, the rest unharmed."""
+    """I4: accepted up to the cursor, the next uncertain if an end of data was due, others queued."""
     batch = died(through=through, begun=begun)
 
     assert settle(batch)
@@ -132,7 +132,7 @@ def test_what_was_settled_in_its_own_row_stays_as_it_is():
 
 
 def test_i4_after_a_crash_of_the_server_every_open_mail_above_the_cursor_is_uncertain():
-    """I4: marks may be missing when PostgreSQL crashed since the claim."""
+    """I4: checkpoints may be missing if PostgreSQL has crashed since the claim."""
     batch = died(through="b", begun=False)
     Batch.objects.update(server_started="1999-12-31 23:59:59+00")
 
@@ -156,7 +156,7 @@ def test_rows_of_a_stopped_message_are_turned_after_the_rescue():
 
 
 def test_i11_a_mail_that_kills_three_workers_fails_as_poison(script: Script):
-    """I11: and from its first kill on it travels alone."""
+    """I11: and after its first kill it gets a Batch of its own."""
     batch = died(begun=False)
     settle(batch)
     sizes = []
@@ -278,7 +278,7 @@ def test_i13_a_living_lease_is_left_alone(clock: Clock):
     assert rescuer.rescue() == 0
 
 
-def test_i13_a_lease_that_moved_is_watched_anew(clock: Clock):
+def test_i13_a_lease_that_moved_is_watched_again(clock: Clock):
     """I13: the same lease at both ends."""
     died(begun=True)
     rescuer = Rescuer()
@@ -295,8 +295,8 @@ def test_i13_a_lease_that_moved_is_watched_anew(clock: Clock):
 
 
 @pytest.mark.parametrize("cuts", [1, 3])
-def test_i13_a_new_database_session_starts_the_watch_anew(clock: Clock, cuts: int):
-    """I13: while the database was away nobody could renew, so living workers look dead."""
+def test_i13_a_new_database_session_starts_the_watch_again(clock: Clock, cuts: int):
+    """I13: in an outage of the database nobody could renew, so living workers look dead."""
     died(begun=True)
     rescuer = Rescuer()
     for _ in range(cuts):
@@ -326,7 +326,7 @@ def test_i13_no_session_is_no_unbroken_session(clock: Clock):
     assert found == [0, 0, 0, 0]
 
 
-def test_a_rescued_batch_goes_on_with_the_next_worker(script: Script):
+def test_a_rescued_batch_continues_with_the_next_worker(script: Script):
     settle(died(through="b", begun=True))
     for batch in dispatch.bind(Lane.TRANSACTIONAL, 500):
         deliver(batch)

@@ -1,4 +1,4 @@
-"""The one rule set that says what a resend takes."""
+"""The filter that selects what to resend."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Recording a mail opens no socket: no broker and no SMTP server is spoken to in a request."""
+"""Recording a mail opens no socket: a request contacts neither broker nor SMTP server."""
 
 import sys
 import threading
@@ -68,7 +68,7 @@ def test_steering_opens_no_socket(steer, sockets: list):
 
 
 def test_the_watch_sees_sockets(sockets: list):
-    """Django's own backend is seen; else the tests above would say nothing."""
+    """Django's own backend is noticed; otherwise the tests above would prove nothing."""
     backend = mailers.make(mailers.SMTP, host="127.0.0.1", port=1)
 
     with pytest.raises(ConnectionRefusedError):

@@ -1,4 +1,4 @@
-"""Error mails go to ADMINS directly, past the outbox."""
+"""Error mails go to ADMINS directly, bypassing the outbox."""
 
 import logging
 from typing import Any
@@ -50,7 +50,7 @@ def test_an_error_mail_leaves_at_once_and_leaves_no_row(handler, settings, smtp:
     assert not django_mail.outbox
 
 
-def test_an_error_is_not_made_worse_by_a_server_that_is_away(handler, settings):
+def test_an_error_is_not_made_worse_by_a_server_that_is_unavailable(handler, settings):
     point_at(settings, 1)
 
     handler.handle(error())

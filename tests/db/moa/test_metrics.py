@@ -52,7 +52,7 @@ def test_deliveries_are_counted_by_state(scrape):
     assert gauges["moa_mail_deliveries", "transactional", "queued"] == 1
 
 
-def test_the_backlog_and_its_age_are_told(scrape):
+def test_the_backlog_and_its_age_are_reported(scrape):
     record_mail("a@example.com")
     Delivery.objects.update(due_at=timezone.now() - HOUR)
     claim(record_mail("b@example.com"))
@@ -65,7 +65,7 @@ def test_the_backlog_and_its_age_are_told(scrape):
     assert 3600 <= gauges["moa_mail_oldest_due_seconds", "transactional"] < 3700
 
 
-def test_a_held_transport_and_a_live_relay_are_told(scrape):
+def test_a_held_transport_and_a_live_relay_are_reported(scrape):
     Transport.objects.filter(lane="bulk").update(held_until=timezone.now() + HOUR)
     RelayLease.objects.update(holder="here", lease_until=timezone.now() + HOUR)
 

@@ -78,7 +78,7 @@ def test_a_fault_of_ours_stays_one(client: Client, path: str, error: Exception, 
 @pytest.mark.postgresql
 @pytest.mark.django_db
 def test_a_database_that_vanishes_without_a_word_is_given_up():
-    """By the kernel: of a cut network nobody tells, and a query would wait for a quarter of an hour."""
+    """By the kernel: a cut network is silent, and a query would wait for a quarter of an hour."""
     connection.ensure_connection()
     in_force = connection.connection.info.get_parameters()
 

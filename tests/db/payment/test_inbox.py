@@ -44,7 +44,7 @@ def test_a_replay_has_no_second_effect(ready: Payment) -> None:
     assert (WebhookEvent.objects.count(), Message.objects.count()) == (1, 1)
 
 
-def test_a_replay_is_not_judged_anew(ready: Payment) -> None:
+def test_a_replay_is_not_judged_again(ready: Payment) -> None:
     """What was filed stays filed, though by now the event could have its effect."""
     Payment.objects.update(order_number="order-yet-unknown")
     first = tell(ready)
@@ -168,7 +168,7 @@ def test_a_cancellation_that_comes_first_keeps_the_payment_from_being_paid(ready
 def test_an_event_that_cannot_be_filed_has_no_effect(
     ready: Payment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """I1: the row of the inbox and its effect stand or fall together."""
+    """I1: the row of the inbox and its effect commit together or not at all."""
 
     class StoppedClock:
         def now(self) -> None:

@@ -1,4 +1,4 @@
-"""The provider's word arriving on many roads at once."""
+"""The provider's confirmation arriving in several ways at once."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

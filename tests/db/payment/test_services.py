@@ -21,7 +21,7 @@ from tests.db.payment.conftest import KEY, approval_of, make_product, open_one
 
 
 class Scripted:
-    """A provider that answers as the test says and counts how often it is asked."""
+    """A provider that responds as the test says and counts the calls."""
 
     name = "sandbox"
 

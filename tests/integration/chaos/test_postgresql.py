@@ -1,4 +1,4 @@
-"""What PostgreSQL itself does when it crashes, on which the rescue relies."""
+"""PostgreSQL's behaviour in a crash, on which the rescue relies."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.postgresql
 
 
 def test_i4_a_crash_is_seen_although_the_postmaster_lived_on():
-    """I4: the OOM killer takes one process; marks that had not reached the disk are gone."""
+    """I4: the OOM killer ends one process; checkpoints that had not reached the disk are lost."""
     server = PostgreSQL().start()
     try:
         before = seen(server)

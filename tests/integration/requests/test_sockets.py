@@ -128,7 +128,7 @@ def test_the_watch_sees_a_request_that_publishes(
     monkeypatch: pytest.MonkeyPatch,
     sockets: list,  # noqa: F811
 ):
-    """The other way about: with a publish after the receipt, the tests above would fail."""
+    """Conversely: with a publish after the receipt, the tests above would fail."""
     from kombu import Connection
 
     from payment import services

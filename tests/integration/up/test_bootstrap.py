@@ -79,7 +79,7 @@ def test_another_django_has_an_environment_with_its_own_pins(
     ]
 
 
-def test_a_changed_pin_is_installed_anew(bootstrap, project, done, monkeypatch):
+def test_a_changed_pin_is_reinstalled(bootstrap, project, done, monkeypatch):
     changes = project / "constraints-django-6.1.txt"
     changes.write_text("celery==5.7.0\n")
     monkeypatch.setenv(bootstrap.DJANGO, "6.1")
@@ -112,7 +112,7 @@ def test_a_changed_file_is_installed_into_the_same_environment(bootstrap, projec
     assert done == ["install requirements.txt"]
 
 
-def test_an_interrupted_start_is_begun_anew(bootstrap, project, done, monkeypatch):
+def test_an_interrupted_start_is_repeated(bootstrap, project, done, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
@@ -138,7 +138,7 @@ def test_another_python_has_another_environment(bootstrap, project, done):
     assert done == ["make", "install requirements.txt"]
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew(bootstrap, project, done):
+def test_an_environment_whose_python_is_gone_is_recreated(bootstrap, project, done):
     bootstrap.environment("requirements.txt", project).unlink()
     done.clear()
 
@@ -147,7 +147,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(bootstrap, project, do
     assert done == ["make", "install requirements.txt"]
 
 
-def test_an_old_python_is_told_so(bootstrap, project, done, monkeypatch, capsys):
+def test_an_old_python_is_reported(bootstrap, project, done, monkeypatch, capsys):
     monkeypatch.setattr(bootstrap, "NEEDED", (99, 0))
 
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""`bin/up` with real processes, on a database and a broker made of files."""
+"""`bin/up` with real processes, on SQLite and a folder as the broker."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def started(tmp_path):
 @pytest.mark.parametrize(
     ("option", "other"), [("--port", "--smtp-port"), ("--smtp-port", "--port")]
 )
-def test_a_taken_port_is_told_in_a_sentence(tmp_path, option, other):
+def test_a_taken_port_is_explained(tmp_path, option, other):
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""`bin/test --django X`: which Python it takes, and what it says when there is none."""
+"""`bin/test --django X`: which Python it uses, and its message if there is none."""
 
 import importlib.util
 import os

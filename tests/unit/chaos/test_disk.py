@@ -19,7 +19,7 @@ def refusing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
-def test_a_machine_that_refuses_to_mount_is_told(refusing: None, tmp_path: Path):
+def test_a_machine_that_refuses_to_mount_is_reported(refusing: None, tmp_path: Path):
     with pytest.raises(CannotMount, match="must be superuser"):
         SmallDisk(tmp_path / "disk", owner=None).__enter__()
 

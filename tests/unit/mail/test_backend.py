@@ -1,4 +1,4 @@
-"""Any Django e-mail backend as a transport, and the mail it is handed."""
+"""Any Django e-mail backend as a transport, and the mail it gets."""
 
 import smtplib
 from collections.abc import Iterator
@@ -122,11 +122,11 @@ def offer(says: Any, monkeypatch: pytest.MonkeyPatch) -> Reply:
 def test_i5_a_refusal_or_a_status_is_certain_and_any_other_error_is_not(
     monkeypatch, says: Any, outcome: Outcome
 ):
-    """I5: what a backend says decides; what it raises leaves us not knowing."""
+    """I5: a backend's return value decides; after what it raises, nobody can know."""
     assert classify(offer(says, monkeypatch)).outcome is outcome
 
 
-def test_a_refusal_is_told_with_its_code_and_text(monkeypatch):
+def test_a_refusal_is_reported_with_its_code_and_text(monkeypatch):
     refusal = smtplib.SMTPRecipientsRefused({"kim@example.com": (550, b"5.1.1 no \0such user")})
 
     reply = offer(refusal, monkeypatch)
@@ -135,7 +135,7 @@ def test_a_refusal_is_told_with_its_code_and_text(monkeypatch):
     assert (reply.enhanced, reply.text) == ("5.1.1", "no such user")
 
 
-def test_an_error_is_told_by_its_name_alone(monkeypatch):
+def test_an_error_is_reported_by_its_name_alone(monkeypatch):
     """I10: its text may hold the mail."""
     reply = offer(ValueError("kim@example.com has no money"), monkeypatch)
 
@@ -164,7 +164,7 @@ def test_i11_a_backend_that_does_not_open_holds_the_transport(monkeypatch, error
 
 
 def test_i3_the_backend_is_not_called_when_the_claim_forbids_it():
-    """I3: past the deadline nothing is handed over."""
+    """I3: past the deadline nothing is handed to the backend."""
     callbacks = Callbacks()
 
     def refuse() -> None:

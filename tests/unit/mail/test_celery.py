@@ -1,4 +1,4 @@
-"""What `configure` makes of a Celery app, and what it relies on in Celery."""
+"""The effect of `configure` on a Celery app, and what it relies on in Celery."""
 
 import gc
 import os
@@ -101,7 +101,7 @@ def test_celery_s_django_integration_keeps_connections():
 
 
 def test_the_consumer_has_every_step_of_celery_but_delayed_delivery():
-    """If this fails, Celery has changed its steps: see what the new one is for."""
+    """If this fails, Celery has changed its steps: find out what the new one is for."""
     dropped = set(CeleryConsumer.Blueprint.default_steps) - set(Consumer.Blueprint.default_steps)
 
     assert [str(step) for step in dropped] == [

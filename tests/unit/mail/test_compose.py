@@ -1,4 +1,4 @@
-"""Composing: what a template folder becomes, and which names a header can carry."""
+"""Composing: the mail from a template folder, and which names a header can contain."""
 
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -82,7 +82,7 @@ def test_a_folder_without_html_makes_a_mail_without_html():
 
 
 @pytest.mark.parametrize("folder", ["nowhere", "half", "broken"])
-def test_a_template_that_is_missing_is_told(folder: str):
+def test_a_template_that_is_missing_is_reported(folder: str):
     with pytest.raises(TemplateDoesNotExist):
         compose(folder, {})
 

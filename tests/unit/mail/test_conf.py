@@ -14,7 +14,7 @@ from mail.conf.smtp_server import SmtpServer
 
 @pytest.fixture
 def fresh(monkeypatch) -> UserSettingsHolder:
-    """Django's settings in a project that says nothing of mail."""
+    """Django's settings in a project without any mail settings."""
     empty = UserSettingsHolder(global_settings)
     monkeypatch.setattr(setting, "settings", empty)
     monkeypatch.setattr(transports, "settings", empty)
@@ -80,7 +80,7 @@ def test_a_setting_of_the_project_wins_at_once(settings, name, given, meant):
         ),
     ],
 )
-def test_a_value_of_no_use_is_told_in_a_sentence(settings, name, given, sentence):
+def test_an_invalid_value_is_explained(settings, name, given, sentence):
     setattr(settings, name, given)
 
     with pytest.raises(ImproperlyConfigured) as refusal:

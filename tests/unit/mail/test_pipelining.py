@@ -1,4 +1,4 @@
-"""Mails in one pipeline (RFC 2920): what is announced early changes nothing but the round trips."""
+"""Mails in a pipeline (RFC 2920): announcing the next one changes only the round trips."""
 
 from collections.abc import Iterator
 
@@ -29,7 +29,7 @@ def transport(smtp: SmtpServer) -> Iterator[SmtpConnection]:
 
 @pytest.fixture
 def writes(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What left in one write each, once the connection was open."""
+    """The writes after the connection was opened."""
     seen: list[bytes] = []
     push = wire.Wire.send_now
 
@@ -162,7 +162,7 @@ def test_what_follows_a_421_at_the_dot_was_not_offered(smtp, transport, drop: bo
     assert smtp.connections == 2
 
 
-def test_a_lost_reply_to_the_dot_leaves_the_announced_mail_unsaid(smtp, transport):
+def test_a_lost_reply_to_end_of_data_leaves_the_announced_mail_unsaid(smtp, transport):
     smtp.on("dot", address="a@*", drop=True, takes=True)
 
     first, second = offer(transport, A, B)
@@ -191,8 +191,8 @@ def test_another_mail_than_the_announced_one_takes_a_connection_of_its_own(smtp,
     assert smtp.recipients() == {"a@example.com": 1, "c@example.com": 1}
 
 
-def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport):
-    """I3: that its envelope left early says nothing about its dot."""
+def test_i3_the_end_of_data_of_an_announced_mail_needs_its_own_permission(smtp, transport):
+    """I3: that its envelope left early does not permit its end of data."""
     transport.deliver(A, Callbacks(following=B))
 
     with pytest.raises(InterruptedError):
@@ -201,7 +201,9 @@ def test_i3_the_dot_of_an_announced_mail_needs_leave_of_its_own(smtp, transport)
     assert smtp.recipients() == {"a@example.com": 1}
 
 
-def test_i3_leave_is_asked_again_when_the_dot_did_not_fit(smtp, transport, monkeypatch):
+def test_i3_permission_is_asked_again_when_the_end_of_data_did_not_fit(
+    smtp, transport, monkeypatch
+):
     """I3: a deadline that passes while the socket has no room is seen."""
     push = wire.Wire.send_now
     monkeypatch.setattr(wire.Wire, "send_now", lambda self, data: push(self, data[:20]))
@@ -216,7 +218,7 @@ def test_i3_leave_is_asked_again_when_the_dot_did_not_fit(smtp, transport, monke
 
 
 def test_i5_a_worker_that_must_end_does_not_write_the_dot(smtp, transport, monkeypatch):
-    """I5: out of time before the dot, the mail is certainly unsent."""
+    """I5: if time runs out before the end of data, the mail is certainly unsent."""
     monkeypatch.setattr(wire, "WAKE", 0.01)
     smtp.on("data", hold=True)
     callbacks = Callbacks()
@@ -237,7 +239,7 @@ def test_i5_a_worker_that_must_end_does_not_write_the_dot(smtp, transport, monke
 def test_i5_a_worker_that_must_end_behind_the_dot_does_not_call_the_mail_unsent(
     smtp, transport, monkeypatch
 ):
-    """I5: the dot has left, and only what announces the next mail found no room."""
+    """I5: the end of data has left; only the next mail's envelope found no room."""
     push, wait = wire.Wire.send_now, wire.Wire._wait
     dots: list[bytes] = []
 

@@ -1,4 +1,4 @@
-"""The publisher against a broker of files; what needs RabbitMQ stands with the integration tests."""
+"""The publisher with a folder as the broker; the integration tests have RabbitMQ."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ def names(monkeypatch: pytest.MonkeyPatch, url: str, **options: object) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A broker of files in a folder of this test."""
+    """A broker in a folder of this test."""
     for name in ("queue", "control"):
         (tmp_path / name).mkdir()
     options = {
@@ -75,7 +75,7 @@ def test_one_connection_serves_many_tasks(folder: Path, publisher: Publisher):
     assert publisher.connection is first
 
 
-def test_after_trouble_the_connection_is_thrown_away(folder: Path, publisher: Publisher):
+def test_after_trouble_the_connection_is_discarded(folder: Path, publisher: Publisher):
     publisher.publish(tasks.deliver_batch, 1, queue="mail.bulk")
     first = publisher.connection
     with pytest.raises(BrokerUnavailable):
@@ -88,7 +88,7 @@ def test_after_trouble_the_connection_is_thrown_away(folder: Path, publisher: Pu
     assert publisher.ready("mail.bulk") == 2
 
 
-def test_a_broker_that_is_not_there_is_told_by_one_error(monkeypatch, publisher: Publisher):
+def test_a_broker_that_is_not_there_is_reported_as_one_error(monkeypatch, publisher: Publisher):
     url = f"amqp://guest:hunter2@127.0.0.1:{free_port()}//"
     names(monkeypatch, url)
 
@@ -102,7 +102,7 @@ def test_a_broker_that_is_not_there_is_told_by_one_error(monkeypatch, publisher:
 def test_a_node_that_is_silent_does_not_keep_the_publisher_from_the_next(
     monkeypatch, publisher: Publisher
 ):
-    """A frozen node takes connections, says nothing, and may be the first that is named."""
+    """A frozen node accepts connections, stays silent, and may be the first URL."""
     monkeypatch.setattr("mail.relay.publisher.WAIT", 0.3)
     with socket.create_server(LOOPBACK) as frozen, socket.create_server(LOOPBACK) as alive:
         ports = [server.getsockname()[1] for server in (frozen, alive)]

@@ -1,4 +1,4 @@
-"""What an answer of the server means, row by row, and how long one waits after it."""
+"""The meaning of a server's reply, row by row, and the wait after it."""
 
 from datetime import timedelta
 
@@ -31,14 +31,14 @@ RECIPIENT, MESSAGE, SENDER, TRANSPORT = (
 IN_A_MAIL = [Phase.RCPT, Phase.DATA, Phase.DOT]
 FIRST_HOLDS = [UNREACHABLE, THROTTLED, REFUSED_LOGIN, OVER_QUOTA]
 
-# What servers say of one mail: the code, the enhanced code, what becomes of it, what is at fault.
+# Replies about one mail: the code, the enhanced code, its outcome, what is at fault.
 OF_A_MAIL = [
     (450, "4.2.1", DEFERRED, RECIPIENT),  # the recipient gets mail too fast
     (451, "4.3.0", DEFERRED, RECIPIENT),
     (451, "4.4.2", DEFERRED, RECIPIENT),
     (451, "4.7.1", DEFERRED, RECIPIENT),  # greylisted
     (452, "4.2.2", DEFERRED, RECIPIENT),  # mailbox full
-    (552, "5.2.2", DEFERRED, RECIPIENT),  # mailbox full, said as if for ever
+    (552, "5.2.2", DEFERRED, RECIPIENT),  # mailbox full, as a permanent error
     (452, "4.5.3", DEFERRED, RECIPIENT),
     (450, "", DEFERRED, RECIPIENT),
     (550, "5.1.1", FAILED, RECIPIENT),
@@ -56,7 +56,7 @@ OF_A_MAIL = [
     (599, "", FAILED, RECIPIENT),
 ]
 
-# What servers say of us, whichever command they say it to, and how long the transport waits.
+# Replies about us, to whichever command, and how long the transport is held.
 OF_THE_TRANSPORT = [
     (421, "", THROTTLED),
     (421, "4.3.2", THROTTLED),
@@ -109,8 +109,8 @@ def test_any_refusal_of_the_login_waits_for_a_person(code):
 
 
 @pytest.mark.parametrize("phase", Phase)
-def test_i5_silence_is_uncertain_after_the_dot_and_never_before(phase):
-    """I5: before the terminating dot a failure is certain; after it only a reply decides."""
+def test_i5_silence_is_uncertain_after_end_of_data_and_never_before(phase):
+    """I5: before the end of data a failure is certain; after it only a reply decides."""
     found = verdict(phase, None)
 
     if phase is Phase.DOT:
@@ -122,7 +122,7 @@ def test_i5_silence_is_uncertain_after_the_dot_and_never_before(phase):
 
 
 @given(phase=st.sampled_from(Phase), code=st.integers(-1, 999))
-def test_i5_only_2xx_to_the_dot_means_sent(phase, code):
+def test_i5_only_2xx_to_end_of_data_means_sent(phase, code):
     accepted = phase is Phase.DOT and 200 <= code < 300
 
     assert (verdict(phase, code).outcome is SENT) == accepted
@@ -130,7 +130,7 @@ def test_i5_only_2xx_to_the_dot_means_sent(phase, code):
 
 @given(phase=st.sampled_from(Phase), code=st.integers(-1, 999))
 def test_i5_a_proper_refusal_is_never_uncertain(phase, code):
-    """4xx and 5xx are replies; everything else to the dot, bar 2xx, tells nothing."""
+    """4xx and 5xx decide; any other reply to the end of data, except 2xx, does not."""
     unreadable = phase is Phase.DOT and not 200 <= code < 300 and not 400 <= code < 600
 
     assert (verdict(phase, code).outcome is UNCERTAIN) == unreadable
@@ -164,7 +164,7 @@ def test_a_loss_is_silence_in_the_middle_of_a_mail(phase, code):
         ("3.1.1 odd", "", "3.1.1 odd"),
         ("5.1.1234 odd", "", "5.1.1234 odd"),
         ("127.0.0.1 is listed", "", "127.0.0.1 is listed"),
-        ("5.1.1 no\0body", "5.1.1", "nobody"),  # PostgreSQL keeps no NUL
+        ("5.1.1 no\0body", "5.1.1", "nobody"),  # PostgreSQL cannot store NUL
         ("", "", ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""Shutdown: a worker told to end, and what its children learn of it."""
+"""Shutdown: a worker that gets SIGTERM, and how its children learn of it."""
 
 import multiprocessing
 from collections.abc import Iterator

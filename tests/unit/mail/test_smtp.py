@@ -1,4 +1,4 @@
-"""The SMTP transport against a server over real sockets: what it says, and what it makes of replies."""
+"""The SMTP transport with a server over real sockets: its commands, and its use of replies."""
 
 import contextlib
 import select
@@ -116,7 +116,7 @@ FAULTS: dict[str, tuple[dict[str, Any], int | None]] = {
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_i5_a_fault_is_told_with_its_step(smtp, transport, step: str, fault: str):
-    """I5: only what comes, or does not come, after the dot may be uncertain."""
+    """I5: only a missing reply to the end of data may be uncertain."""
     rule, code = FAULTS[fault]
     smtp.on(step, **rule)
     callbacks = Callbacks()
@@ -166,8 +166,8 @@ def test_i3_a_slow_server_is_waited_for_with_signs_of_life(smtp, transport, monk
     assert callbacks.waits >= 3
 
 
-def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
-    """I3: past the deadline no terminating dot is written, and the mail is not taken."""
+def test_i3_no_end_of_data_is_written_when_the_claim_forbids_it(smtp, transport):
+    """I3: past the deadline no end of data is written, and the mail is not accepted."""
     with pytest.raises(InterruptedError):
         offer(transport, callbacks=Callbacks(refusal=InterruptedError()))
 
@@ -178,7 +178,7 @@ def test_i3_no_dot_is_written_when_the_claim_forbids_it(smtp, transport):
 
 
 def test_i5_a_dot_that_could_not_be_written_was_not_sent(smtp, transport):
-    """I5: the connection breaks after the content, and we know it: nothing is uncertain."""
+    """I5: the connection breaks before the end of data: nothing is uncertain."""
     callbacks = Callbacks()
 
     def cut() -> None:
@@ -277,7 +277,7 @@ def test_a_connection_is_given_up_after_its_share_of_mails(smtp, transport, monk
 
 
 @pytest.mark.parametrize("rule", [{"drop": True}, {"reply": "421 4.4.2 idle", "drop": True}])
-def test_a_connection_the_server_had_closed_is_opened_anew_unseen(smtp, transport, rule):
+def test_a_connection_the_server_had_closed_is_reopened_unseen(smtp, transport, rule):
     offer(transport)
     smtp.on("mail", **rule, times=1)
 
@@ -287,7 +287,7 @@ def test_a_connection_the_server_had_closed_is_opened_anew_unseen(smtp, transpor
     assert (smtp.connections, len(smtp.taken)) == (2, 2)
 
 
-def test_a_connection_is_opened_anew_only_once(smtp, transport):
+def test_a_connection_is_reopened_only_once(smtp, transport):
     offer(transport)
     smtp.on("mail", drop=True)
 
@@ -373,7 +373,7 @@ def test_a_connection_that_cannot_be_reset_is_given_up(smtp, transport, rule):
     assert smtp.connections == 2
 
 
-def test_a_refused_dot_needs_no_reset(smtp, transport):
+def test_a_refused_end_of_data_needs_no_reset(smtp, transport):
     smtp.on("dot", reply="554 5.7.1 spam", times=1)
 
     refused, accepted = offer(transport), offer(transport)

@@ -181,7 +181,7 @@ def without_boundaries(mime: bytes) -> bytes:
 def test_every_octet_is_what_the_email_package_makes_of_it(fields, page, name, local, number):
     """`--hypothesis-show-statistics` tells how many of these names are plain."""
     address = f"{local.replace('..', '.')}@example.com"
-    assume(INSTALLED.reads_back(name, address))  # where not, Moa does better on purpose
+    assume(INSTALLED.reads_back(name, address))  # where not, Moa is better on purpose
     message_id = f"<3f0c2f6e-8d7a-4b5e-9c1d-2a3b4c5d6e7f.{number}@mail.moa.example>"
     made = CompiledTemplate(builder.build_personal(written(page=page, **fields)).mime)
     values = {"name": name, "address": address, "message_id": message_id}
@@ -228,7 +228,7 @@ def test_i12_what_looks_like_a_placeholder_stays_as_it_is(typed: str):
 
 @pytest.mark.parametrize("name", [NAME, ADDRESS, f"{ADDRESS}{NAME}", "\ue000name:html\ue001"])
 def test_i12_a_name_that_holds_a_placeholder_is_not_filled_again(name: str):
-    """I12: a recipient's own words are never read for placeholders."""
+    """I12: a recipient's name is never searched for placeholders."""
     mail = fill(compiled(subject=f"{NAME}!", body=f"{NAME}!\n"), name=name)
 
     assert header(mail, "Subject") == f"{name}!"

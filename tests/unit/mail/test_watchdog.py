@@ -1,4 +1,4 @@
-"""The watch over a relay: it neither hangs nor fails unseen."""
+"""The watchdog of a relay: it neither hangs nor fails unnoticed."""
 
 import sys
 import threading
@@ -45,7 +45,7 @@ def test_what_a_relay_raises_is_raised():
         watchdog.run(relay(fail), threading.Event())
 
 
-def test_one_that_is_stuck_begins_anew_with_the_same_command_line(
+def test_one_that_is_stuck_restarts_with_the_same_command_line(
     monkeypatch: pytest.MonkeyPatch,
 ):
     began: list[Any] = []
@@ -66,7 +66,7 @@ def test_one_that_is_stuck_begins_anew_with_the_same_command_line(
     assert began[0] == (sys.executable, again)
 
 
-def test_one_that_is_not_stuck_for_long_goes_on(monkeypatch: pytest.MonkeyPatch):
+def test_one_that_is_not_stuck_for_long_continues(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(watchdog.os, "execv", lambda *_: pytest.fail("it began anew"))
     slow = threading.Event()
     threading.Timer(0.1, slow.set).start()

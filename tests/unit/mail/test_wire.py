@@ -111,7 +111,7 @@ def test_a_reply_in_small_pieces_is_put_together(ends):
 
 
 def test_a_reply_that_never_ends_is_bounded_as_a_whole(ends, monkeypatch):
-    """One octet now and then does not keep us: the patience is for the reply."""
+    """Single octets now and then do not extend the wait: the patience is per reply."""
     ours, theirs = ends
     monkeypatch.setattr(wire, "WAKE", SHORT / 10)
     ours.while_waiting = lambda: theirs.sendall(b"2")
@@ -159,8 +159,8 @@ def test_a_server_that_reads_nothing_is_lost(ends, monkeypatch):
     assert signs
 
 
-def test_i3_there_is_room_for_the_dot_before_the_claim_is_asked(ends, monkeypatch):
-    """I3: the dot is never left waiting in a full socket while a lease runs out."""
+def test_i3_there_is_room_for_the_end_of_data_before_the_claim_is_asked(ends, monkeypatch):
+    """I3: the end of data never waits in a full socket while a lease runs out."""
     ours, theirs = ends
     monkeypatch.setattr(wire, "WAKE", SHORT)
     sent = _fill(ours.sock)

@@ -132,7 +132,7 @@ def test_one_more_byte_is_refused(altered: bytes) -> None:
         GATEWAY.verify(headers, body + altered)
 
 
-def test_a_body_written_anew_is_refused() -> None:
+def test_a_rewritten_body_is_refused() -> None:
     headers, body = signed(method="카드")
 
     with pytest.raises(InvalidSignature):

@@ -77,7 +77,7 @@ def test_articles_that_moved_up_a_number_are_known_again() -> None:
     assert marked(rows[1].after) == "[제4조](환불) 결제일부터 7일 이내에 환불합니다."
 
 
-def test_an_article_that_was_written_anew_is_known_by_its_title() -> None:
+def test_a_rewritten_article_is_known_by_its_title() -> None:
     rows = compare(
         "제1조(환불) 칠일 안에 돈을 돌려줍니다.",
         "제1조(통지) 미리 알립니다.\n제2조(환불) 고객센터에 요청하십시오.",

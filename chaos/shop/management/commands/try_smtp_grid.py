@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
 
 def row(cell: Cell, name: str, *, pipelining: bool) -> dict[str, Any]:
-    """What a cell was expected to show, and what it showed."""
+    """The expected and the observed outcome of a cell."""
     began = time.monotonic()
     expected = (cell.first, in_the_end(cell.first))
     seen = try_cell(cell, NOTE, pipelining=pipelining)
