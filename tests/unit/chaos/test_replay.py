@@ -28,9 +28,9 @@ def test_a_record_that_was_kept_can_be_replayed():
     assert kinds == [one["kind"] for one in record["faults"]]
 
 
-def test_what_is_no_run_is_refused(tmp_path):
+def test_what_is_not_a_run_is_refused(tmp_path):
     file = tmp_path / "matrix.json"
     file.write_text(json.dumps({"command": {"name": "matrix", "seed": 1}}))
 
-    with pytest.raises(ValueError, match="is no run"):
+    with pytest.raises(ValueError, match="is not the result of a run"):
         replay.read(file)
