@@ -7,7 +7,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.urls import NoReverseMatch, reverse
 
 from mail import kinds, outbox
-from mail.content.compose import compose, mailbox
+from mail.content.compose import compose, mailbox, quotable
 from mail.kinds import Kind
 from mail.models import Lane
 from seller import comparison
@@ -52,7 +52,7 @@ def terms_changed(terms: Terms) -> EmailMultiAlternatives:
         "seller/mail/terms_changed",
         context,
         sender_name=seller.name,
-        reply_to=[mailbox(seller.name, seller.email)],
+        reply_to=[mailbox(quotable(seller.name, seller.email), seller.email)],
     )
 
 

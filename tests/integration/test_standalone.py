@@ -276,7 +276,7 @@ def test_the_package_works_without_its_extras_and_the_repository(shop: Shop, ins
 
 
 def test_its_texts_are_translated(shop: Shop):
-    assert shop.python(IN_KOREAN) == ["대기"]
+    assert shop.python(IN_KOREAN) == ["대기 중"]
 
 
 def test_the_admin_needs_nothing_but_django(shop: Shop):

@@ -149,8 +149,9 @@ class Asking(Rule):
     """A rule that only asks something at its phase, from the server's own thread."""
 
     ask: Callable[[], object]
+    makes_wait = True
 
-    def wait(self) -> None:
+    async def wait(self) -> None:
         self.ask()
 
 

@@ -13,7 +13,7 @@ from django.test import Client
 from mail import outbox
 from mail.models import Lane, Message
 from mail.operations import status
-from mail.relay import dispatch, maintenance, pending_work
+from mail.relay import dispatch, flags, maintenance, pending_work
 from mail.relay.flags import FlagPropagation
 from mail.relay.rescue import Rescuer
 from mail.worker import claims, expansion
@@ -145,7 +145,7 @@ def test_the_relay_and_the_status_read_no_history(history: None):
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
 def test_a_stopped_broadcast_costs_a_relay_one_page(stop, monkeypatch):
     """Neither what is left of it nor what was turned already is read again with each page."""
-    monkeypatch.setattr(maintenance, "TURNED", 50)
+    monkeypatch.setattr(flags, "PAGE", 50)
     User.objects.bulk_create(
         User(username=f"u{number}", email=f"u{number}@example.com") for number in range(2000)
     )
@@ -155,10 +155,11 @@ def test_a_stopped_broadcast_costs_a_relay_one_page(stop, monkeypatch):
     send("kim", kind=NOTICE)
     analyze()
     stop(message)
+    propagation = FlagPropagation()
     for _ in range(20):
-        FlagPropagation().apply()
+        propagation.apply()
 
-    assert rows_read(FlagPropagation().apply) <= 2 * 50  # found, then locked
+    assert rows_read(propagation.apply) <= 2 * 50  # found, then locked
     assert rows_read(lambda: dispatch.bind(Lane.BULK, 500)) == 1
 
 

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mail.content.compose import mailbox
+from mail.content.compose import sender
 from seller import validators
 from seller.models import Seller
 
@@ -22,9 +22,8 @@ def test_a_name_that_is_accepted_can_stand_in_a_header(name: str):
     except ValidationError:
         return
 
-    assert mailbox(name, "no-reply@moa.example").endswith("no-reply@moa.example>") or (
-        not name.strip()
-    )
+    # nothing but quotes may vanish, where Python has the bug of mail.W005
+    assert sender(name).endswith(">") or not any(map(str.isalnum, name))
 
 
 @pytest.mark.parametrize(
