@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mail import audiences, outbox, tasks
-from mail.ledger import transitions as record_of_changes
+from mail.ledger import transitions
 from mail.models import Broadcast, Delivery, Lane, Message
 from mail.relay.flags import FlagPropagation
 from mail.worker import database, expansion
@@ -166,7 +166,7 @@ def stop_and_turn(message: Message) -> int:
     """Pause it, and park what the database shows of it so far: nothing."""
     outbox.pause(message)
     with transaction.atomic():
-        record_of_changes.notice_flags([message.pk])
+        transitions.recheck_flags([message.pk])
     turned = FlagPropagation().apply()
     assert not Message.objects.get(pk=message.pk).flags_pending
     return turned
