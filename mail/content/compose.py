@@ -95,8 +95,9 @@ def sender(name: str) -> str:
 
 def quotable(name: str, address: str) -> str:
     """A name without what the installed Python cannot quote in it (see `mail.W005`)."""
-    is_read_back = INSTALLED.reads_back(name, address)
-    return name if is_read_back else one_line(SPECIALS.sub(" ", name))
+    if CONTROL.search(name := one_line(name)) or INSTALLED.reads_back(name, address):
+        return name  # which `mailbox` judges
+    return one_line(SPECIALS.sub(" ", name))
 
 
 def one_line(text: str) -> str:
