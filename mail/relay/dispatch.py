@@ -147,8 +147,8 @@ def _put(batch: Batch, pks: list[int]) -> None:
 def _publish(batches: list[Batch], publisher: Publisher) -> None:
     """Publish the ids of Batches, and note which of them the broker took.
 
-    A worker that was turned away by a hold has noted meanwhile that the Batch is to be published
-    again afterwards; that stands.
+    A worker that was refused because of a hold has meanwhile noted that the Batch is to be
+    published again afterwards; that stands.
     """
     taken: list[int] = []
     try:

@@ -81,7 +81,7 @@ def take(
     """
     before, token = lease.boottime(), token or uuid.uuid4()
     if not _claim(batch_id, token):
-        # Turned away by a hold: the task is used up, so the relay publishes the id again later.
+        # Refused because of a hold: the task is used up, so the relay publishes the id again later.
         Batch.objects.held().filter(pk=batch_id, token=None).update(published_at=None)
         return None
     deliveries = _open_deliveries(batch_id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -49,6 +50,19 @@ ANSWERS = [
     Reply(phase=Phase.DATA),
 ]
 FINAL = {State.SENT, State.FAILED, State.CANCELLED}
+story = partial(
+    settings,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture(autouse=True)
+def orm_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints in Django's session, which sees what the test has not committed."""
+    monkeypatch.setattr(
+        claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token)
+    )
+
 
 steps = st.lists(
     st.one_of(
@@ -56,7 +70,7 @@ steps = st.lists(
         st.tuples(st.just("die"), st.tuples(st.integers(0, 4), st.booleans(), st.booleans())),
         st.tuples(
             st.sampled_from(
-                ["pause", "resume", "cancel", "resend", "mark_sent", "turn", "unsure", "late"]
+                ["pause", "resume", "cancel", "resend", "mark_sent", "propagate", "unsure", "late"]
             ),
             st.integers(0, 1),
         ),
@@ -133,7 +147,7 @@ class World:
     def mark_sent(self, which: int) -> None:
         outbox.mark_sent(self.messages[which].deliveries.all())
 
-    def turn(self, _: int) -> None:
+    def propagate(self, _: int) -> None:
         FlagPropagation().apply()
 
     def unsure(self, _: int) -> None:
@@ -157,17 +171,10 @@ def assert_nothing_is_lost() -> None:
             assert not row.paused
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@story(max_examples=25)
 @given(steps=steps)
-def test_counts_are_the_sums_of_the_rows_after_any_story(script, monkeypatch, steps):
+def test_counts_are_the_sums_of_the_rows_after_any_story(script, steps):
     """Any outcome, rescue, resend, pause and cancel in any order; and nothing is ever lost."""
-    monkeypatch.setattr(
-        claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token)
-    )
     with undone():
         world = World(script)
         for step, argument in steps:
@@ -184,17 +191,10 @@ def rescue_rest() -> None:
         Batch.objects.filter(pk=batch.pk).update(closed_at=timezone.now())
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@story(max_examples=10)
 @given(steps=steps)
-def test_every_story_ends(script, monkeypatch, steps):
+def test_every_story_ends(script, steps):
     """Whatever happened, with a server that accepts everything each mail is settled."""
-    monkeypatch.setattr(
-        claims, "writer_for", lambda batch_id, token, *_, **__: OrmWriter(batch_id, token)
-    )
     with undone():
         world = World(script)
         for step, argument in steps:

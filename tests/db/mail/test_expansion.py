@@ -150,7 +150,7 @@ def test_a_page_waits_for_no_disk_and_holds_up_nobody(monkeypatch):
     def others_go_on(*arguments: object) -> int:
         rows = made(*arguments)
         seen.append(setting("synchronous_commit"))
-        in_threads(1, lambda: hurried(lambda: stop_and_turn(message)))
+        in_threads(1, lambda: hurried(lambda: stop_and_propagate(message)))
         return rows
 
     monkeypatch.setattr(expansion, "_insert", others_go_on)
@@ -159,17 +159,17 @@ def test_a_page_waits_for_no_disk_and_holds_up_nobody(monkeypatch):
     message.refresh_from_db()
     assert (recorded, seen, setting("synchronous_commit")) == (5, ["off"], "on")
     assert message.paused_at is not None
-    assert message.flags_pending, "the rows of the page are not parked yet"
+    assert message.flags_pending, "the rows of the page are not paused yet"
 
 
-def stop_and_turn(message: Message) -> int:
-    """Pause it, and park what the database shows of it so far: nothing."""
+def stop_and_propagate(message: Message) -> int:
+    """Pause it, and pause what the database shows of it so far: nothing."""
     outbox.pause(message)
     with transaction.atomic():
         transitions.recheck_flags([message.pk])
-    turned = FlagPropagation().apply()
+    changed = FlagPropagation().apply()
     assert not Message.objects.get(pk=message.pk).flags_pending
-    return turned
+    return changed
 
 
 def hurried(ask: Callable[[], int]) -> int:

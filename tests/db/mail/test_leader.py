@@ -8,16 +8,10 @@ from django.utils import timezone
 from mail.models import RelayLease
 from mail.relay import leader
 from mail.relay.leader import LEASE, RENEW_EVERY, Leader
+from tests.db.mail.clock import Clock
 from tests.db.mail.threads import in_threads
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
-
-
-class Clock:
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from mail.relay import dispatch, flags, loop
 from mail.relay.leader import Leader
 from mail.relay.loop import AFTER_TROUBLE, Relay
 from mail.relay.publisher import BrokerUnavailable
+from tests.db.mail.clock import Clock
 from tests.db.mail.delivering import send, states
 from tests.unit.mail.mails import NOTICE, notice
 
@@ -43,13 +44,6 @@ class Broker:
 
     def close(self) -> None:
         self.closed += 1
-
-
-class Clock:
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_the_relay_and_the_status_read_no_history(history: None):
 
 @pytest.mark.parametrize("stop", [outbox.pause, outbox.cancel])
 def test_a_stopped_broadcast_costs_a_relay_one_page(stop, monkeypatch):
-    """Neither what is left of it nor what was turned already is read again with each page."""
+    """Neither what is left of it nor what was changed already is read again with each page."""
     monkeypatch.setattr(flags, "PAGE", 50)
     User.objects.bulk_create(
         User(username=f"u{number}", email=f"u{number}@example.com") for number in range(2000)

@@ -7,12 +7,18 @@ from django.db import connection
 
 
 def in_threads(times: int, *functions: Callable[[], int]) -> list[int]:
-    """Run each function so many times, all at once, and return their results in order."""
+    """Run each function so many times, all at once, and return their results in order.
+
+    Raises what a function raised.
+    """
     results: list[int] = [0] * (times * len(functions))
+    errors: list[Exception] = []
 
     def run(place: int, function: Callable[[], int]) -> None:
         try:
             results[place] = function()
+        except Exception as error:
+            errors.append(error)
         finally:
             connection.close()
 
@@ -24,4 +30,6 @@ def in_threads(times: int, *functions: Callable[[], int]) -> list[int]:
         thread.start()
     for thread in threads:
         thread.join()
+    if errors:
+        raise errors[0]
     return results
